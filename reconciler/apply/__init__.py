@@ -1,0 +1,1 @@
+"""Carries out a plan: waves, health, prune, inventory, Lease. The only writer of reconciled objects."""

@@ -1,0 +1,1 @@
+"""Checks rendered objects without a cluster: do all references resolve. Pure."""

@@ -1,0 +1,194 @@
+"""environment.yaml: one live cluster and the components it runs.
+
+The models are the file's schema: `json_schema` is made from them and shipped, and `load` reports every error of a file
+in one go, each with file and line.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, description="lower case letters, digits and dashes (RFC 1123 label)")]
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, description="a Go duration, e.g. 90s, 5m, 1h30m")]
+Manager = Literal["kubectl", "helm", "argocd", "flux", "applyset"]
+Stance = Literal["fail", "force", "yield"]
+
+
+class Strict(BaseModel):
+    """What all parts share: immutable, no unknown keys, no guessing of types, camelCase in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class SecretRef(Strict):
+    """A Secret that holds a kubeconfig, as agents of a hub cluster use it."""
+
+    namespace: Name
+    name: Name
+    key: str = "kubeconfig"
+
+
+class ClusterRef(Strict):
+    """How the cluster is reached: exactly one of `context`, `inCluster`, `secretRef`, `sandbox`."""
+
+    context: str | None = Field(None, description="a context of the kubeconfig")
+    kubeconfig: str | None = Field(None, description="path of a kubeconfig; only beside `context`")
+    in_cluster: Literal[True] | None = Field(None, description="the ServiceAccount of the Pod that the agent runs in")
+    secret_ref: SecretRef | None = None
+    sandbox: Literal[True] | None = Field(None, description="the local control plane of `reconciler sandbox`")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ClusterRef:
+        given = [key for key in ("context", "in_cluster", "secret_ref", "sandbox") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError("expected exactly one of context, inCluster, secretRef, sandbox")
+        if self.kubeconfig is not None and self.context is None:
+            raise ValueError("kubeconfig is only allowed beside context")
+        return self
+
+
+class HealthCheck(Strict):
+    """A CEL expression that says when objects of a kind are healthy; `self` is the object."""
+
+    group: str = ""
+    kind: str
+    current: str = Field(description="CEL over the object's fields, true when healthy, e.g. status.phase == 'Ready'")
+    failed: str | None = Field(None, description="CEL, true when waiting longer is of no use")
+
+
+class Component(Strict):
+    """A unit of reconciliation: one Kustomize directory with a place in the dependency graph."""
+
+    name: Name
+    path: str = Field(min_length=1, description="a Kustomize directory, relative to environment.yaml")
+    depends_on: tuple[Name, ...] = ()
+    timeout: Duration = "5m"
+    wait: bool = True
+    prune: bool = True
+    health_checks: tuple[HealthCheck, ...] = ()
+
+    @field_validator("depends_on", "health_checks", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long the component's objects may take to become healthy, in seconds."""
+        return seconds(self.timeout)
+
+
+class ManagerStance(Strict):
+    """What to do where one field manager owns a field that git sets too."""
+
+    manager: str = Field(min_length=1, description="the field manager's name; * matches any run of characters")
+    do: Stance
+
+
+class Deletions(Strict):
+    """How much a plan may delete without being acknowledged, and what it may never delete unasked."""
+
+    max: int | None = Field(None, ge=0, description="objects; 10 where neither max nor percent is given")
+    percent: int | None = Field(None, ge=0, le=100, description="of the objects in the inventory")
+    protect: tuple[str, ...] = ("Namespace", "CustomResourceDefinition", "PersistentVolumeClaim", "StorageClass")
+
+    @field_validator("protect", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Deletions:
+        if self.max is not None and self.percent is not None:
+            raise ValueError("expected max or percent, not both")
+        return self
+
+    def budget(self, owned: int) -> int:
+        """Return how many objects may be deleted when the inventory holds `owned`."""
+        if self.percent is not None:
+            return owned * self.percent // 100
+        return 10 if self.max is None else self.max
+
+
+class Ignore(Strict):
+    """A field that git leaves to others."""
+
+    group: str | None = None
+    kind: str
+    namespace: str | None = None
+    name: str | None = None
+    path: str = Field(description="a field path, e.g. spec.replicas or spec.containers[name=web].image")
+    when: Literal["HorizontalPodAutoscaler"] | None = Field(
+        None, description="only where such an object of the same environment targets this one"
+    )
+
+
+class Policy(Strict):
+    """What a run may do to what it does not own, and how much it may take away."""
+
+    conflicts: Stance | tuple[ManagerStance, ...] = "fail"
+    adopt: tuple[Manager, ...] = ("kubectl",)
+    deletions: Deletions = Deletions()
+    ignore: tuple[Ignore, ...] = ()
+
+    @field_validator("conflicts", "adopt", "ignore", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Metadata(Strict):
+    """The environment's name; it is the name of its directory."""
+
+    name: Name
+
+
+class Spec(Strict):
+    """What the environment is."""
+
+    cluster: ClusterRef
+    interval: Duration = "5m"
+    components: tuple[Component, ...] = Field(min_length=1)
+    policy: Policy = Policy()
+
+    @field_validator("components", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Environment(Strict):
+    """One environment.yaml."""
+
+    api_version: Literal["reconciler.dev/v1alpha1"]
+    kind: Literal["Environment"]
+    metadata: Metadata
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        """The environment's name."""
+        return self.metadata.name
+
+    @property
+    def policy(self) -> Policy:
+        """The environment's policy."""
+        return self.spec.policy
+
+    def component(self, name: str) -> Component | None:
+        """Return a component by name; None where environment.yaml does not list it."""
+        return next((item for item in self.spec.components if item.name == name), None)
+
+
+def seconds(duration: str) -> float:
+    """Return a Go duration in seconds."""
+    import re
+
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", duration))

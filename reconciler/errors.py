@@ -1,0 +1,163 @@
+"""Every error that the reconciler raises on purpose, as one small tree.
+
+    ReconcilerError
+    ├── ConfigError               the user's input is wrong                         exit 2
+    │   ├── UsageError            a command line that cannot be carried out
+    │   ├── InvalidEnvironment    environment.yaml
+    │   ├── RenderError           a Kustomize directory
+    │   └── DependencyCycle       things need each other in a circle
+    ├── SourceError               git
+    │   ├── FetchError
+    │   └── RevisionNotFound
+    ├── PlanError
+    │   └── UnsafePlan            refused as a whole, before the first write        exit 4
+    ├── ClusterError              the API server's answer, or its silence           exit 1
+    │   ├── NotFound  AlreadyExists  Conflict  Forbidden  Unauthorized  Invalid
+    │   └── Unavailable           worth another try
+    ├── LeaseLost                 another holder took the environment's Lease
+    ├── LeaseHeld                 another holder kept it longer than we were to wait
+    └── SandboxError              the local control plane
+
+A bad input raises. What happens to one object of a run is recorded as an outcome and never raised past the applier.
+Messages are lower case, name the file or the object, and say what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ReconcilerError(Exception):
+    """The root of the tree; its text is fit to be shown to a person."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong with the input, at one place.
+
+    `file` is relative to the repository root, `line` counts from 1; either may be unknown ("" and 0).
+    """
+
+    file: str
+    line: int
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """Return the problem as `file:line: message (hint)`."""
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(ReconcilerError):
+    """The user's input is wrong; `problems` lists all that was found in one go."""
+
+    def __init__(self, problems: Iterable[Problem] | str) -> None:
+        """Accept the problems, or one message that has no place."""
+        self.problems = (Problem("", 0, problems),) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(ConfigError):
+    """A command line that cannot be carried out."""
+
+
+class InvalidEnvironment(ConfigError):
+    """An environment.yaml is wrong."""
+
+
+class RenderError(ConfigError):
+    """A Kustomize directory cannot be built."""
+
+
+class DependencyCycle(ConfigError):
+    """Things need each other in a circle; the message names every edge and its file."""
+
+
+class SourceError(ReconcilerError):
+    """Something is wrong with git or with the repository."""
+
+
+class FetchError(SourceError):
+    """A fetch from the remote failed."""
+
+
+class RevisionNotFound(SourceError):
+    """The repository has no such revision."""
+
+
+class PlanError(ReconcilerError):
+    """No plan can be made, or none may be carried out."""
+
+
+class UnsafePlan(PlanError):
+    """The policy refuses the plan as a whole; nothing was written."""
+
+
+class ClusterError(ReconcilerError):
+    """The API server answered with an error.
+
+    `status` is the HTTP code (0 where there was no answer), `reason` the Kubernetes reason (`metav1.StatusReason`),
+    `details` the `metav1.Status` details as they came, `retry_after` seconds where the server asked for a pause.
+    """
+
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        details: dict[str, object] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """Keep the parts of the answer beside its message."""
+        super().__init__(message)
+        self.status, self.reason, self.details, self.retry_after = status, reason, details or {}, retry_after
+
+
+class NotFound(ClusterError):
+    """404: no such object, kind or namespace."""
+
+
+class Conflict(ClusterError):
+    """409: a field manager conflict, or a precondition that no longer holds."""
+
+
+class AlreadyExists(Conflict):
+    """409 with the reason AlreadyExists."""
+
+
+class Forbidden(ClusterError):
+    """403: no right, a quota, or an admission refusal."""
+
+
+class Unauthorized(ClusterError):
+    """401: the credentials are not accepted."""
+
+
+class Invalid(ClusterError):
+    """400 or 422: the object is not acceptable as it stands."""
+
+
+class Unavailable(ClusterError):
+    """No answer, 429 or 5xx: worth another try."""
+
+    retryable = True
+
+
+class LeaseLost(ReconcilerError):
+    """Another holder took the environment's Lease while a run was on."""
+
+
+class LeaseHeld(ReconcilerError):
+    """Another holder kept the environment's Lease for longer than we were to wait."""
+
+
+class SandboxError(ReconcilerError):
+    """The local control plane cannot be found, built, started or stopped."""

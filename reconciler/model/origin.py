@@ -1,0 +1,41 @@
+"""Where a value comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of the repository; interned by the reader, so that a million origins share a few of these."""
+
+    file: str  # relative to the repository root, with forward slashes
+    layer: str  # the directory level that the file belongs to, e.g. overlays/tiers/dev
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A value that a later step overwrote; `origin` is where that value had come from."""
+
+    value: Any
+    origin: Origin | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The place and the step that set one value.
+
+    `line` counts from 1 and is the line of the value's key. `by` names what did it: `resource`, `patch`, `json6902`,
+    `images`, `replicas`, `labels`, `annotations`, `namespace`, `namePrefix`, `nameSuffix`, `generator`,
+    `nameReference`, `hash`.
+    """
+
+    source: Source
+    line: int
+    by: str = "resource"
+    shadowed: Shadow | None = None
+
+    def __str__(self) -> str:
+        """Return `file:line`."""
+        return f"{self.source.file}:{self.line}"

@@ -1,0 +1,126 @@
+"""The plan: ordered changes of one environment against its live cluster."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.model.applyset import Inventory
+    from reconciler.model.graph import Graph
+    from reconciler.model.identity import ObjectId
+    from reconciler.model.origin import Origin
+    from reconciler.model.resource import Resource
+
+
+class Action(StrEnum):
+    """What a plan does to one object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    MOVE = "move"  # to another component of the same environment; the object itself may change too
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of one object. Secret values are masked before they get here.
+
+    `manager` is who set the live value last, where that was not us; `drift` says that the field was ours and somebody
+    changed it. `origin` is None only where git has no say.
+    """
+
+    path: str
+    op: Literal["add", "remove", "replace"]
+    old: Any = None
+    new: Any = None
+    origin: Origin | None = None
+    manager: str | None = None
+    drift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldConflict:
+    """A field that another manager owns with another value, and that the policy does not let us take."""
+
+    path: str
+    manager: str
+    ours: Any
+    theirs: Any
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one object.
+
+    `resource` is the desired object with our labels, as it will be sent (None for a delete). `uid` and
+    `resource_version` are the live object's, "" where there is none. `force` is set where every conflict was named and
+    may be overridden. `problem` is a failure that is known before the first write; such an object is not sent and its
+    dependents are skipped. `notes` tell a person what is special (adoption, prediction from schema, move).
+    """
+
+    action: Action
+    component: str
+    id: ObjectId
+    resource: Resource | None = None
+    fields: tuple[FieldChange, ...] = ()
+    uid: str = ""
+    resource_version: str = ""
+    force: bool = False
+    conflicts: tuple[FieldConflict, ...] = ()
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    moved_from: str = ""
+    adopt_managers: tuple[str, ...] = ()  # field managers whose ownership becomes ours (client-side apply of kubectl)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether somebody changed a field that is ours."""
+        return any(change.drift for change in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the policy refuses the plan as a whole, and what to do about it."""
+
+    rule: str  # budget, protected, empty-render, foreign-owner
+    message: str
+    hint: str
+    ids: tuple[ObjectId, ...] = ()
+    acknowledgeable: bool = False  # `apply --acknowledge PLAN-ID` lifts it
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered changes of one environment. `id` is a digest bound to content: no commits, times or origins in it.
+
+    `changes` holds every object, unchanged ones too: first those to apply in graph order, then those to delete in
+    reverse graph order. `inventories` are the live ones by component.
+    """
+
+    environment: str
+    revision: str | None
+    id: str
+    changes: tuple[Change, ...]
+    graph: Graph
+    refusals: tuple[Refusal, ...] = ()
+    inventories: Mapping[str, Inventory] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """The number of objects by action."""
+        counts = Counter(change.action for change in self.changes)
+        return {str(action): counts[action] for action in Action}
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying the plan would write nothing."""
+        return all(change.action is Action.UNCHANGED for change in self.changes)

@@ -1,0 +1,73 @@
+"""The shape of a kind as its API server defines it: types, list semantics, defaults.
+
+Made from OpenAPI v3 documents and from the CRDs of the same plan by `plan.openapi`; read by comparison and prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class _Missing:
+    """The type of MISSING."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = _Missing()
+"""Stands where a schema gives no default (None is a value)."""
+
+
+class Type(StrEnum):
+    """What a value may be. INT_OR_STRING, QUANTITY and BYTES are strings or numbers with an equality of their own."""
+
+    OBJECT = "object"
+    ARRAY = "array"
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    INT_OR_STRING = "int-or-string"
+    QUANTITY = "quantity"
+    BYTES = "bytes"
+    TIME = "time"
+    ANY = "any"
+
+
+class ListType(StrEnum):
+    """`x-kubernetes-list-type`."""
+
+    ATOMIC = "atomic"
+    SET = "set"
+    MAP = "map"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One node of a kind's schema."""
+
+    type: Type = Type.ANY
+    properties: Mapping[str, Schema] = field(default_factory=dict)
+    values: Schema | None = None  # additionalProperties of a map
+    items: Schema | None = None
+    list_type: ListType = ListType.ATOMIC
+    list_keys: tuple[str, ...] = ()
+    atomic: bool = False  # x-kubernetes-map-type: atomic
+    required: tuple[str, ...] = ()
+    default: Any = MISSING
+    preserve_unknown: bool = False
+    nullable: bool = False
+
+    def child(self, key: str) -> Schema:
+        """Return the schema of a map entry; ANY where the schema does not say."""
+        return self.properties.get(key) or self.values or ANYTHING
+
+
+ANYTHING: Final = Schema(preserve_unknown=True)
+"""The schema of a value of which nothing is known."""

@@ -1,0 +1,95 @@
+"""Rendered values: plain dicts and lists that also know where each of their entries comes from.
+
+A `Map` is a dict and a `Seq` is a list, so that every stage and `orjson` can read them as such. Beside its entries each
+keeps their origins; whoever writes an entry writes its origin (`put`). An entry without an origin of its own inherits
+that of the container around it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model.origin import Origin, Shadow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+class Map(dict[str, Any]):
+    """A mapping with the origin of each key."""
+
+    __slots__ = ("origins",)
+
+    def __init__(self, items: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /) -> None:
+        """Start with items whose origins are not known."""
+        super().__init__(items)
+        self.origins: dict[str, Origin] = {}
+
+    def put(self, key: str, value: Any, origin: Origin | None) -> None:
+        """Set an entry and its origin; where it replaces a different value the origin keeps what it shadowed."""
+        if origin is not None:
+            self.origins[key] = _over(self, key, value, origin, self.origins.get(key)) if key in self else origin
+        self[key] = value
+
+    def drop(self, key: str) -> None:
+        """Remove an entry and its origin."""
+        del self[key]
+        self.origins.pop(key, None)
+
+
+class Seq(list[Any]):
+    """A sequence with the origin of each element; `origins` may be shorter than the list."""
+
+    __slots__ = ("origins",)
+
+    def __init__(self, items: Iterable[Any] = (), origins: Iterable[Origin | None] = (), /) -> None:
+        """Start with items and, as far as they are known, their origins."""
+        super().__init__(items)
+        self.origins: list[Origin | None] = list(origins)
+
+    def add(self, value: Any, origin: Origin | None) -> None:
+        """Append an element and its origin."""
+        self.origins.extend([None] * (len(self) - len(self.origins)))
+        self.append(value)
+        self.origins.append(origin)
+
+    def put(self, index: int, value: Any, origin: Origin | None) -> None:
+        """Replace an element and its origin; the origin keeps what it shadowed."""
+        self.origins.extend([None] * (len(self) - len(self.origins)))
+        if origin is not None:
+            self.origins[index] = _over(self, index, value, origin, self.origins[index])
+        self[index] = value
+
+
+def _over(container: Any, key: Any, value: Any, origin: Origin, before: Origin | None) -> Origin:
+    old = container[key]
+    if isinstance(old, dict | list) or (old == value and type(old) is type(value)) or origin.shadowed is not None:
+        return origin
+    return Origin(origin.source, origin.line, origin.by, Shadow(old, before))
+
+
+def copy(value: Any) -> Any:
+    """Return an independent copy of a tree, origins included."""
+    if isinstance(value, dict):
+        twin = Map((key, copy(item)) for key, item in value.items())
+        twin.origins = dict(value.origins) if isinstance(value, Map) else {}
+        return twin
+    if isinstance(value, list):
+        return Seq((copy(item) for item in value), value.origins if isinstance(value, Seq) else ())
+    return value
+
+
+def origin_at(root: Any, steps: Sequence[str | int]) -> Origin | None:
+    """Return the origin of the entry that plain keys and indices lead to: its own, else the nearest container's."""
+    found: Origin | None = None
+    node = root
+    for step in steps:
+        if isinstance(node, Map):
+            found = node.origins.get(step, found)  # type: ignore[arg-type]
+            node = node.get(step)  # type: ignore[arg-type]
+        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+            found = (node.origins[step] if step < len(node.origins) else None) or found
+            node = node[step]
+        else:
+            break
+    return found

@@ -1,0 +1,1 @@
+"""Reads the cluster for a run: the only read path."""

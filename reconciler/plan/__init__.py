@@ -1,0 +1,1 @@
+"""Normalises, compares, orders and judges. Pure: no git, no cluster, no clock, no log."""

@@ -1,0 +1,1 @@
+"""Finds, builds, starts and stops a local Kubernetes control plane."""
