@@ -1,0 +1,19 @@
+"""A commit, as far as reports tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit; `sha` is the full id, `date` the author's date."""
+
+    sha: str
+    author: str
+    date: datetime
+    summary: str
