@@ -1,0 +1,213 @@
+"""`reconciler apply ENV`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.exits import Exit
+from reconciler.cli.invocation import EnvironmentName, Output, OutputOption, invocation
+
+if TYPE_CHECKING:
+    from reconciler.cli.checkout import Workspace
+    from reconciler.cluster.port import Cluster
+    from reconciler.environment import Environment
+    from reconciler.model.outcome import Report
+    from reconciler.model.plan import Plan
+    from reconciler.pipeline import Checkout, Planned
+    from reconciler.report.saved import SavedPlan
+
+LOCK_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the command line decided."""
+
+    yes: bool
+    wait: bool
+    acknowledge: str | None
+    kept: SavedPlan | None
+    lock_timeout: float
+    output: Output
+
+
+def apply(
+    context: typer.Context,
+    environment: EnvironmentName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Apply exactly the plan that `diff --save` kept, or nothing.")
+    ] = None,
+    acknowledge: Annotated[
+        str | None, typer.Option(metavar="PLAN-ID", help="Accept what the policy refuses in the plan of this id.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until what was applied is healthy.")] = True,
+    lock_timeout: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for another writer of the environment.")
+    ] = LOCK_TIMEOUT,
+    output: OutputOption = Output.TEXT,
+) -> int:
+    """Show the plan, ask, apply it in dependency order, wait for health, prune, report."""
+    from reconciler.cli.checkout import open_environment, open_workspace
+    from reconciler.errors import UsageError
+    from reconciler.report import saved
+
+    kept = saved.load(plan) if plan is not None else None
+    options = invocation(context)
+    if kept is not None:
+        if kept.environment != environment:
+            raise UsageError(f"{plan} is a plan of environment {kept.environment}, not of {environment}")
+        options = replace(options, revision=options.revision or kept.revision)
+    workspace = open_workspace(options)
+    checkout = open_environment(workspace, environment)
+    decided = yes or acknowledge is not None or kept is not None
+    if not decided and not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on: pass --yes, --plan FILE or --acknowledge PLAN-ID")
+    return asyncio.run(_apply(workspace, checkout, Choices(decided, wait, acknowledge, kept, lock_timeout, output)))
+
+
+async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> int:
+    from reconciler import pipeline
+    from reconciler.apply import lease
+    from reconciler.cli.connect import connected
+    from reconciler.clock import SystemClock
+
+    async with connected(checkout.environment) as (cluster, memory):
+        planned = await pipeline.plan(checkout, cluster, memory)
+        _show(workspace, planned.plan, cluster, choices)
+        if (code := _verdict(planned.plan, choices)) is not None:
+            return code
+        if not choices.yes and not typer.confirm("apply this plan?", err=True):
+            sys.stderr.write("nothing was written\n")
+            return Exit.FAILED
+        held = lease.hold(
+            cluster,
+            checkout.environment.name,
+            holder=_holder(),
+            timeout=choices.lock_timeout,
+            clock=SystemClock(),
+            on_wait=lambda holder: sys.stderr.write(f"waiting for {holder}, which holds the environment's Lease\n"),
+        )
+        async with held as kept:
+            shown = planned.plan.id
+            planned = await pipeline.plan(checkout, cluster, memory)
+            if planned.plan.id != shown and (code := _moved(workspace, planned.plan, cluster, choices)) is not None:
+                return code
+            return await _carry_out(planned, checkout.environment, cluster, kept.lost, choices)
+
+
+def _show(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> None:
+    from reconciler.cli.planning import print_plan
+
+    if choices.output is Output.TEXT:
+        print_plan(workspace, plan, cluster.requests.snapshot(), "text")
+        sys.stdout.flush()
+
+
+def _verdict(plan: Plan, choices: Choices) -> Exit | None:
+    """Return the exit code of a plan that is not to be carried out; None for one that is."""
+    from reconciler.errors import UnsafePlan
+    from reconciler.report import saved
+
+    if choices.kept is not None:
+        saved.require_same(choices.kept, plan)
+    if choices.acknowledge is not None and choices.acknowledge != plan.id:
+        raise UnsafePlan(
+            f"the plan of now is {plan.id}, not {choices.acknowledge}: something that matters changed; "
+            f"nothing was written, look again with: reconciler diff {plan.environment}"
+        )
+    refused = [item for item in plan.refusals if not (choices.acknowledge and item.acknowledgeable)]
+    if refused:
+        if choices.output is Output.TEXT:
+            return Exit.REFUSED
+        raise UnsafePlan("\n".join(f"refused: {item.message}. {item.hint}" for item in refused))
+    return None
+
+
+def _moved(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> Exit | None:
+    """Look again at a plan that changed between being shown and the Lease being ours."""
+    sys.stderr.write("the cluster moved on since the plan was made; this is the plan of now:\n")
+    _show(workspace, plan, cluster, choices)
+    if (code := _verdict(plan, choices)) is not None:
+        return code
+    if not choices.yes and not typer.confirm("apply this plan?", err=True):
+        sys.stderr.write("nothing was written\n")
+        return Exit.FAILED
+    return None
+
+
+async def _carry_out(
+    planned: Planned, environment: Environment, cluster: Cluster, lost: asyncio.Event, choices: Choices
+) -> int:
+    from reconciler.apply import run
+    from reconciler.clock import SystemClock
+    from reconciler.report.progress import progress
+
+    stop = asyncio.Event()
+    interrupted = asyncio.Event()
+    with ExitStack() as stack:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, _interrupt, stop, interrupted)
+            stack.callback(loop.remove_signal_handler, number)
+        watcher = asyncio.create_task(_stop_when(lost, stop))
+        stack.callback(watcher.cancel)
+        shown = stack.enter_context(progress(planned.plan))
+        report = await run.apply(
+            cluster,
+            planned.plan,
+            environment,
+            planned.observation.discovery,
+            clock=SystemClock(),
+            stop=stop,
+            emit=shown.emit,
+            wait=choices.wait,
+        )
+    if report.interrupted and not report.reason:
+        report = replace(report, reason="the Lease was lost" if lost.is_set() else "stopped on request")
+    _report(report, planned.plan, choices)
+    if interrupted.is_set():
+        return Exit.INTERRUPTED
+    return Exit.FAILED if report.failed or report.interrupted else Exit.OK
+
+
+def _interrupt(stop: asyncio.Event, interrupted: asyncio.Event) -> None:
+    if interrupted.is_set():
+        return
+    interrupted.set()
+    stop.set()
+    sys.stderr.write("\nstopping after the requests in flight; the next apply continues\n")
+
+
+async def _stop_when(lost: asyncio.Event, stop: asyncio.Event) -> None:
+    await lost.wait()
+    stop.set()
+
+
+def _report(report: Report, plan: Plan, choices: Choices) -> None:
+    if choices.output is Output.TEXT:
+        from reconciler.report.canvas import canvas
+        from reconciler.report.text import draw_report
+
+        console = canvas()
+        console.print()
+        draw_report(console, report)
+    else:
+        from reconciler.cli.printing import print_document
+        from reconciler.report.document import report_document
+
+        print_document(report_document(report, plan), choices.output)
+
+
+def _holder() -> str:
+    return f"{os.environ.get('USER', 'unknown')}@{socket.gethostname()}-{os.getpid()}"

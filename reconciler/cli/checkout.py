@@ -1,0 +1,77 @@
+"""From the command line's options to files, revision and environment: what each command begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler import environment as environments
+from reconciler.errors import SourceError, UsageError
+from reconciler.pipeline import Checkout
+from reconciler.source.directory import DirectoryTree
+from reconciler.source.repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.cli.invocation import Invocation
+    from reconciler.model.commit import Commit
+    from reconciler.model.files import FileTree
+    from reconciler.model.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The files that a command reads. `repository` is None in a directory that is under no git."""
+
+    files: FileTree
+    repository: Repository | None
+    revision: str | None
+
+    def commits(self, origins: Iterable[Origin | None]) -> Mapping[tuple[str, int], Commit]:
+        """Return the commit that last touched each origin's line; lines that are not committed have none."""
+        found: dict[tuple[str, int], Commit] = {}
+        if self.repository is None:
+            return found
+        for file, line in {(origin.source.file, origin.line) for origin in origins if origin is not None}:
+            commit = self.repository.blame(file, line, self.revision)
+            if commit is not None:
+                found[file, line] = commit
+        return found
+
+
+def open_workspace(invocation: Invocation) -> Workspace:
+    """Open the repository (or the plain directory) that the options name."""
+    try:
+        repository = Repository.open(invocation.repo)
+    except SourceError:
+        if invocation.revision is not None:
+            raise
+        return Workspace(DirectoryTree(invocation.repo.resolve()), None, None)
+    if invocation.revision is None:
+        return Workspace(repository.working_tree(), repository, None)
+    revision = repository.resolve(invocation.revision)
+    return Workspace(repository.tree(revision), repository, revision)
+
+
+def open_environment(workspace: Workspace, name: str) -> Checkout:
+    """Load one environment of a workspace; raises InvalidEnvironment with everything that is wrong with it."""
+    loaded = environments.load(workspace.files, f"environments/{name}/environment.yaml")
+    return Checkout(workspace.files, loaded, workspace.revision)
+
+
+def open_build(invocation: Invocation, directory: Path) -> tuple[FileTree, str]:
+    """Return the tree that a directory belongs to and the directory's path in it.
+
+    Below the repository that is the repository's tree; a directory elsewhere is a tree of its own, with the file
+    system as its root, so that it may point to its neighbours.
+    """
+    workspace = open_workspace(invocation)
+    root = workspace.repository.root if workspace.repository else invocation.repo.resolve()
+    target = (invocation.repo / directory).resolve()
+    if target.is_relative_to(root):
+        return workspace.files, "" if target == root else target.relative_to(root).as_posix()
+    if invocation.revision is not None:
+        raise UsageError(f"{directory} is not in the repository {root}, so it has no revision {invocation.revision}")
+    return DirectoryTree(Path("/")), target.relative_to("/").as_posix()

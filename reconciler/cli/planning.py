@@ -1,0 +1,38 @@
+"""Printing a plan in the form that the command asks for, with the commit of each line."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.cli.checkout import Workspace
+    from reconciler.model.origin import Origin
+    from reconciler.model.plan import Plan
+
+
+def print_plan(workspace: Workspace, plan: Plan, requests: Mapping[str, int], output: str) -> None:
+    """Print a plan to stdout."""
+    if output == "text":
+        from reconciler.report.canvas import canvas
+        from reconciler.report.text import draw_plan
+
+        draw_plan(canvas(), plan, requests)
+    elif output == "markdown":
+        from reconciler.report.markdown import plan_markdown
+
+        sys.stdout.write(plan_markdown(plan, requests))
+    else:
+        from reconciler.cli.printing import print_document
+        from reconciler.report.document import plan_document
+
+        commits = {place: commit.sha for place, commit in workspace.commits(_origins(plan)).items()}
+        print_document(plan_document(plan, requests, commits), output)
+
+
+def _origins(plan: Plan) -> Iterator[Origin | None]:
+    for change in plan.changes:
+        yield from (field.origin for field in change.fields)
+        yield from (conflict.origin for conflict in change.conflicts)

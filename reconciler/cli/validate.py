@@ -1,0 +1,65 @@
+"""`reconciler validate [ENV...]`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.exits import Exit
+from reconciler.cli.invocation import Output, OutputOption, invocation
+
+if TYPE_CHECKING:
+    from reconciler.cli.checkout import Workspace
+    from reconciler.errors import Problem
+
+
+def validate(
+    context: typer.Context,
+    environments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ENV]...", help="The environments; all where none is named.")
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> int:
+    """Check everything that can be checked without a cluster; tell all errors at once."""
+    from reconciler import environment as environment_files
+    from reconciler.cli.checkout import open_workspace
+    from reconciler.cli.printing import print_document
+    from reconciler.errors import UsageError
+
+    workspace = open_workspace(invocation(context))
+    names = environments or environment_files.discover(workspace.files)
+    if not names:
+        raise UsageError("there is no environments/<name>/environment.yaml in this repository")
+    found = {name: _problems(workspace, name) for name in names}
+    count = len({problem for problems in found.values() for problem in problems})
+    if output is not Output.TEXT:
+        print_document({name: [_document(item) for item in problems] for name, problems in found.items()}, output)
+    else:
+        for problem in dict.fromkeys(problem for problems in found.values() for problem in problems):
+            sys.stdout.write(f"{problem}\n")
+        sys.stdout.write(f"{', '.join(names)}: {f'{count} problems' if count != 1 else '1 problem'}\n")
+    return Exit.INVALID if count else Exit.OK
+
+
+def _problems(workspace: Workspace, name: str) -> tuple[Problem, ...]:
+    from reconciler import pipeline
+    from reconciler.check import check
+    from reconciler.cli.checkout import open_environment
+    from reconciler.cli.printing import print_warnings
+    from reconciler.errors import ConfigError
+
+    try:
+        checkout = open_environment(workspace, name)
+        desired = pipeline.render(checkout)
+        print_warnings(desired.warnings)
+        problems = check(desired, checkout.environment)
+        pipeline.order(desired, checkout.environment)
+    except ConfigError as error:
+        return error.problems
+    return problems
+
+
+def _document(problem: Problem) -> dict[str, object]:
+    return {"file": problem.file, "line": problem.line, "message": problem.message, "hint": problem.hint}

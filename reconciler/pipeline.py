@@ -1,0 +1,98 @@
+"""The flow for one environment: source → render → observe → plan.
+
+Applying is the caller's next step (`apply.run`), with the plan that this made; nothing here writes to a cluster.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.errors import Problem, RenderError
+from reconciler.model.resource import Desired
+from reconciler.observe import predict, read
+from reconciler.plan import graph, mark, planner, questions
+from reconciler.render import build
+from reconciler.telemetry import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.cluster.port import Cluster
+    from reconciler.environment import Environment
+    from reconciler.model.files import FileTree
+    from reconciler.model.graph import Graph
+    from reconciler.model.identity import ObjectId
+    from reconciler.model.observation import Observation, Prediction
+    from reconciler.model.plan import Plan
+    from reconciler.model.resource import Resource
+    from reconciler.observe.memory import Memory
+
+MAX_ROUNDS = 3  # unforced, forced, and one more where fields are yielded
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """One environment at one revision (None: the working tree)."""
+
+    files: FileTree
+    environment: Environment
+    revision: str | None
+
+    @property
+    def directory(self) -> str:
+        """The directory that holds environment.yaml."""
+        return f"environments/{self.environment.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    desired: Desired
+    observation: Observation
+
+
+def render(checkout: Checkout) -> Desired:
+    """Build every component; the errors of all of them are raised at once."""
+    components: dict[str, tuple[Resource, ...]] = {}
+    problems: list[Problem] = []
+    warnings: list[str] = []
+    for component in checkout.environment.spec.components:
+        directory = posixpath.normpath(posixpath.join(checkout.directory, component.path))
+        try:
+            built = build.build(checkout.files, directory)
+        except RenderError as error:
+            problems.extend(error.problems)
+        else:
+            components[component.name] = built.resources
+            warnings.extend(str(warning) for warning in built.warnings)
+    if problems:
+        raise RenderError(dict.fromkeys(problems))
+    desired = Desired(checkout.environment.name, checkout.revision, components, tuple(dict.fromkeys(warnings)))
+    logger().info("render.finished", environment=desired.environment, objects=len(desired.resources))
+    return desired
+
+
+def order(desired: Desired, environment: Environment) -> Graph:
+    """Infer the dependency graph; raises DependencyCycle."""
+    return graph.build(desired, environment)
+
+
+async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
+    """Render, read the cluster, ask it about what differs, and decide."""
+    environment = checkout.environment
+    desired = mark.marked(render(checkout))
+    edges = order(desired, environment)
+    observation = await read.observe(cluster, desired, environment.name)
+    predictions: Mapping[ObjectId, Prediction] = {}
+    for _ in range(MAX_ROUNDS):
+        asked = questions.questions(desired, observation, environment, predictions)
+        if not asked:
+            break
+        predictions = {**predictions, **await predict.ask(cluster, asked, memory)}
+    made = planner.make(desired, observation, environment, predictions, edges)
+    logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
+    return Planned(made, desired, observation)

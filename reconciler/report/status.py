@@ -1,0 +1,138 @@
+"""How an environment is: health, drift and pending changes of each component, and its last run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from reconciler.health.assess import health
+from reconciler.model.outcome import Health, HealthState
+from reconciler.model.plan import Action
+from reconciler.report.canvas import table
+from reconciler.report.document import id_document, request_document
+from reconciler.report.text import request_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from reconciler.environment import Environment
+    from reconciler.model.identity import ObjectId
+    from reconciler.model.observation import Observation
+    from reconciler.model.outcome import LastRun
+    from reconciler.model.plan import Change, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStatus:
+    """One component: what it owns in the cluster, what is wrong with it, what apply would change."""
+
+    name: str
+    objects: int
+    unhealthy: tuple[tuple[ObjectId, Health], ...]
+    drifted: tuple[ObjectId, ...]
+    pending: int  # changes that are no drift
+
+    @property
+    def state(self) -> HealthState:
+        """The worst health among the component's objects."""
+        order = (HealthState.FAILED, HealthState.NOT_FOUND, HealthState.UNKNOWN, HealthState.TERMINATING)
+        states = {found.state for _, found in self.unhealthy}
+        return next(
+            (item for item in order if item in states), HealthState.IN_PROGRESS if states else HealthState.CURRENT
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One environment."""
+
+    environment: str
+    revision: str | None
+    plan: str
+    components: tuple[ComponentStatus, ...]
+    last: LastRun | None
+
+
+def assess(plan: Plan, observation: Observation, environment: Environment, last: LastRun | None) -> Status:
+    """Judge what was observed; pure."""
+    changes: dict[str, list[Change]] = {name: [] for name in plan.graph.order}
+    for change in plan.changes:
+        changes.setdefault(change.component, []).append(change)
+    components = tuple(_component(name, items, observation, environment) for name, items in changes.items())
+    return Status(plan.environment, plan.revision, plan.id, components, last)
+
+
+def _component(name: str, changes: list[Change], observation: Observation, environment: Environment) -> ComponentStatus:
+    component = environment.component(name)
+    checks = component.health_checks if component is not None else ()
+    live = [change for change in changes if change.action is not Action.CREATE]
+    found = (
+        (change.id, health(observation.live[change.id], checks=checks))
+        for change in live
+        if change.id in observation.live
+    )
+    return ComponentStatus(
+        name,
+        len(live),
+        tuple((identity, item) for identity, item in found if item.state is not HealthState.CURRENT),
+        tuple(change.id for change in live if change.drifted),
+        sum(1 for change in changes if change.action is not Action.UNCHANGED and not change.drifted),
+    )
+
+
+def draw(console: Console, status: Status, requests: Mapping[str, int]) -> None:
+    """Draw a status."""
+    console.print(Text.assemble("environment ", (status.environment, "bold")))
+    if status.last is None:
+        console.print("never applied")
+    else:
+        at = status.last.revision[:12] if status.last.revision else "the working tree"
+        console.print(f"last run {status.last.finished} of {at}: {status.last.result} in {status.last.seconds:.1f} s")
+    console.print()
+    made = table("COMPONENT", "HEALTH", "OBJECTS", "DRIFTED", "TO CHANGE", right=(2, 3, 4))
+    for item in status.components:
+        style = {HealthState.CURRENT: "green", HealthState.FAILED: "red"}.get(item.state, "yellow")
+        healthy = Text(str(item.state), style=style) if item.objects else Text("not applied", style="dim")
+        made.add_row(item.name, healthy, str(item.objects), str(len(item.drifted) or ""), str(item.pending or ""))
+    console.print(made)
+    for item in status.components:
+        for identity, found in item.unhealthy:
+            console.print(f"{item.name}  {identity}: {found.state}: {found.message}")
+        for identity in item.drifted:
+            console.print(f"{item.name}  {identity}: drifted")
+    console.print()
+    console.print(request_line(requests), style="dim")
+
+
+def document(status: Status, requests: Mapping[str, int]) -> dict[str, Any]:
+    """Return a status as a document."""
+    by_state: dict[str, int] = defaultdict(int)
+    for item in status.components:
+        by_state[str(item.state)] += 1
+    return {
+        "environment": status.environment,
+        "revision": status.revision,
+        "plan": status.plan,
+        "lastRun": status.last.document() if status.last else None,
+        "summary": dict(by_state),
+        "components": [
+            {
+                "name": item.name,
+                "health": str(item.state),
+                "objects": item.objects,
+                "drifted": [id_document(identity) for identity in item.drifted],
+                "pending": item.pending,
+                "unhealthy": [
+                    {"id": id_document(identity), "state": str(found.state), "message": found.message}
+                    for identity, found in item.unhealthy
+                ],
+            }
+            for item in status.components
+        ],
+        "requests": request_document(requests),
+    }
