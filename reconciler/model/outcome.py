@@ -100,3 +100,30 @@ class Report:
     def failed(self) -> bool:
         """Whether anything failed or was skipped."""
         return any(outcome.failed for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The record of an environment's last apply, as it is kept in the cluster (`apply.history`).
+
+    `finished` is RFC 3339 in UTC, `seconds` how long it took, `result` one of applied, failed, interrupted;
+    `components` counts results by component.
+    """
+
+    revision: str | None
+    plan_id: str
+    finished: str
+    seconds: float
+    result: str
+    components: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def document(self) -> dict[str, object]:
+        """Return the record as a document."""
+        return {
+            "revision": self.revision,
+            "plan": self.plan_id,
+            "finished": self.finished,
+            "seconds": round(self.seconds, 3),
+            "result": self.result,
+            "components": {name: dict(counts) for name, counts in self.components.items()},
+        }
