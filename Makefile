@@ -1,0 +1,42 @@
+# Two commands set everything up by themselves: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format lint types contracts unit reference lock clean
+
+demo: $(VENV)/.installed  ## the main job, end to end, on a sandbox
+	$(BIN)/python hack/demo
+
+test: $(VENV)/.installed check  ## everything: `make check`, then the tests on a real control plane
+	$(BIN)/pytest --cluster
+
+check: format lint types contracts unit  ## the quick loop
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format --check
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+contracts: $(VENV)/.installed
+	$(BIN)/lint-imports --no-logo
+
+unit: $(VENV)/.installed
+	$(BIN)/pytest
+
+reference: $(VENV)/.installed  ## writes the schema and the reference pages from the code
+	$(BIN)/python hack/reference
+
+lock: $(VENV)/.installed  ## resolves the dependencies anew
+	hack/lock
+
+$(VENV)/.installed: requirements/dev.lock pyproject.toml
+	$(PYTHON) hack/bootstrap $(VENV)
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
