@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.sandbox.control import Sandbox
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,3 +25,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.
     for item in items:
         if item.get_closest_marker("cluster"):
             item.add_marker(pytest.mark.skip(reason="needs --cluster"))
+
+
+@pytest.fixture(scope="session")
+def control_plane(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Return the sandbox that all tests of a session share; each test keeps to namespaces of its own."""
+    if not request.config.getoption("--cluster"):
+        pytest.skip("needs --cluster")
+    from reconciler.sandbox import control
+
+    name = f"tests-{os.getpid()}"
+    try:
+        yield control.up(name)
+    finally:
+        control.down(name)

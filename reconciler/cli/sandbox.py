@@ -1,0 +1,149 @@
+"""`reconciler sandbox up|down|status|run`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reconciler.cli.exits import Exit
+from reconciler.cli.invocation import Output, OutputOption
+
+if TYPE_CHECKING:
+    from reconciler.sandbox.control import Sandbox
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="A real local Kubernetes control plane: etcd, API server, controllers, scheduler, and nodes played by KWOK.",
+)
+
+NameOption = Annotated[str, typer.Option("--name", help="Which sandbox; several run side by side.")]
+NodesOption = Annotated[int, typer.Option("--nodes", min=1, max=1000, help="How many nodes it has.")]
+ProgramsOption = Annotated[
+    Path | None, typer.Option("--programs", metavar="DIR", help="A folder with the programs of a control plane.")
+]
+ClassOption = Annotated[
+    bool, typer.Option("--storage-class/--no-storage-class", help="Whether it has a default StorageClass.")
+]
+
+
+@app.command("up")
+def up(
+    name: NameOption = "default",
+    nodes: NodesOption = 3,
+    storage_class: ClassOption = True,
+    programs: ProgramsOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Start a sandbox; one that runs already is left as it is.
+
+    Its programs are looked for in --programs, KUBEBUILDER_ASSETS, PATH and the cache; then downloaded with the
+    checksums that are published beside them; then built from pinned Go modules, which takes minutes, once.
+    """
+    from reconciler.sandbox import control
+
+    begun = time.monotonic()
+    was_there = control.find(name) is not None
+    sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=_tell)
+    _print(sandbox, output, "already running" if was_there else f"ready after {time.monotonic() - begun:.1f} s")
+
+
+@app.command("down")
+def down(
+    name: NameOption = "default",
+    every: Annotated[bool, typer.Option("--all", help="Stop all sandboxes.")] = False,
+) -> None:
+    """Stop a sandbox and remove what it kept; what a crash left of it, too."""
+    from reconciler.sandbox import control
+
+    for one in control.names() if every else (name,):
+        stopped = control.down(one)
+        sys.stdout.write(f"sandbox {one} {'is stopped' if stopped else 'was not running'}\n")
+
+
+@app.command("status")
+def status(name: NameOption = "default", output: OutputOption = Output.TEXT) -> int:
+    """Tell whether a sandbox runs (exit code 0) or not (1), and where its parts are."""
+    from reconciler.sandbox import control
+
+    sandbox = control.find(name)
+    if sandbox is not None:
+        _print(sandbox, output, "running")
+        return Exit.OK
+    if output is Output.TEXT:
+        sys.stdout.write(f"sandbox {name} is not running\n")
+    else:
+        from reconciler.cli.printing import print_document
+
+        print_document({"name": name, "running": False}, output)
+    return Exit.FAILED
+
+
+@app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    name: NameOption = "default",
+    nodes: NodesOption = 3,
+    storage_class: ClassOption = True,
+    programs: ProgramsOption = None,
+) -> int:
+    """Run a command with KUBECONFIG set to a sandbox: `reconciler sandbox run -- CMD ARGS`.
+
+    The sandbox is started where it does not run and stopped again in the end; the command's exit code is passed on.
+    """
+    from reconciler.errors import UsageError
+    from reconciler.sandbox import control
+
+    if not context.args:
+        raise UsageError("there is no command to run: reconciler sandbox run -- CMD ARGS")
+    was_there = control.find(name) is not None
+    sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=_tell)
+    surroundings = {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig), "RECONCILER_SANDBOX": name}
+    try:
+        return subprocess.run(context.args, env=surroundings, check=False).returncode
+    except OSError as error:
+        raise UsageError(f"{context.args[0]} cannot be run: {error.strerror}") from error
+    finally:
+        if not was_there:
+            control.down(name)
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+def _print(sandbox: Sandbox, output: Output, state: str) -> None:
+    document = _document(sandbox)
+    if output is not Output.TEXT:
+        from reconciler.cli.printing import print_document
+
+        print_document(document, output)
+        return
+    sys.stdout.write(
+        f"sandbox {sandbox.name}: {state}\n"
+        f"  Kubernetes {document['version']} at {sandbox.server}, {sandbox.nodes} nodes\n"
+        f"  export KUBECONFIG={sandbox.kubeconfig}\n"
+    )
+
+
+def _document(sandbox: Sandbox) -> dict[str, Any]:
+    from reconciler.sandbox.versions import KUBERNETES
+
+    return {
+        "name": sandbox.name,
+        "running": True,
+        "version": KUBERNETES,
+        "server": sandbox.server,
+        "nodes": sandbox.nodes,
+        "kubeconfig": str(sandbox.kubeconfig),
+        "kubectl": str(sandbox.kubectl),
+        "auditLog": str(sandbox.audit_log),
+        "processes": {process.name: process.pid for process in sandbox.processes},
+    }

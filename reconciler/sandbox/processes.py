@@ -1,0 +1,97 @@
+"""Processes of a sandbox: started in sessions of their own, stopped by pid, never by guess.
+
+A pid file holds the pid and the time at which the kernel started it, so that a pid that was given to another process
+meanwhile is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STOP_SECONDS: Final = 10.0
+LOG_LINES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of a sandbox, known by its files in the sandbox's folder."""
+
+    name: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """What it prints."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / f"{self.name}.pid"
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the running process; None where it does not run (any more)."""
+        try:
+            pid, started = map(int, self._file.read_text().split())
+        except (OSError, ValueError):
+            return None
+        return pid if _started(pid) == started else None
+
+    def start(self, command: Sequence[str]) -> None:
+        """Start the process; its output goes to its log."""
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._file.write_text(f"{child.pid} {_started(child.pid) or 0}\n")
+
+    def stop(self) -> None:
+        """Ask the process to end, then make it."""
+        pid = self.pid
+        if pid is not None:
+            for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+                if self._gone(pid, patience):
+                    break
+            else:
+                raise SandboxError(f"{self.name} (pid {pid}) does not end")
+        self._file.unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        """Return the end of the log."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+        except OSError:
+            return ""
+
+    def _gone(self, pid: int, patience: float) -> bool:
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            if self.pid is None:
+                return True
+            time.sleep(0.02)
+        return False
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process was started, in clock ticks since boot; None where there is none or it is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
