@@ -1,0 +1,1 @@
+"""The health of objects: a body goes in, Current, InProgress, Failed and the reason come out. Pure."""
