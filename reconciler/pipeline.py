@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem, RenderError
+from reconciler.model.plan import Action
 from reconciler.model.resource import Desired
 from reconciler.observe import predict, read
 from reconciler.plan import graph, mark, planner, questions
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.model.files import FileTree
     from reconciler.model.graph import Graph
     from reconciler.model.identity import ObjectId
-    from reconciler.model.observation import Observation, Prediction
+    from reconciler.model.observation import Observation, Prediction, Question
     from reconciler.model.plan import Plan
     from reconciler.model.resource import Resource
     from reconciler.observe.memory import Memory
@@ -88,11 +89,15 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
     edges = order(desired, environment)
     observation = await read.observe(cluster, desired, environment.name)
     predictions: Mapping[ObjectId, Prediction] = {}
+    questioned: dict[ObjectId, Question] = {}
     for _ in range(MAX_ROUNDS):
         asked = questions.questions(desired, observation, environment, predictions)
         if not asked:
             break
+        questioned |= {question.id: question for question in asked}
         predictions = {**predictions, **await predict.ask(cluster, asked, memory)}
     made = planner.make(desired, observation, environment, predictions, edges)
+    unchanged = (change.id for change in made.changes if change.action is Action.UNCHANGED and not change.problem)
+    memory.keep(questioned[identity] for identity in unchanged if identity in questioned)
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
     return Planned(made, desired, observation)

@@ -34,7 +34,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer to one dry-run apply: the object as it would be, or why the server would not have it."""
+    """The answer to one dry-run apply: the object as it would be, or why the server would not have it.
+
+    Neither is there where an earlier dry-run of the same question changed nothing.
+    """
 
     body: dict[str, Any] | None = None
     error: ClusterError | None = None

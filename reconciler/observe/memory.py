@@ -1,0 +1,74 @@
+"""What dry-runs have shown to change nothing, so that the same question costs no request again.
+
+One small file per cluster and environment: by object, the digest of what was asked and the live resourceVersion. A file
+that is damaged or cannot be written costs the memory and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from reconciler.model.observation import Question
+
+LIMIT: Final = 100_000  # objects remembered; more than that begins anew
+
+
+class Memory:
+    """The memory of one environment on one cluster."""
+
+    def __init__(self, path: Path | None, known: dict[str, list[str]]) -> None:
+        """Begin with what is known; without a path nothing is kept."""
+        self._path = path
+        self._known = known
+
+    @classmethod
+    def open(cls, folder: Path, cluster: str, environment: str) -> Memory:
+        """Read the memory of an environment on the cluster of this name."""
+        name = hashlib.sha256(f"{cluster}\n{environment}".encode()).hexdigest()[:32]
+        path = folder / f"{name}.json"
+        try:
+            found = orjson.loads(path.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            found = {}
+        return cls(path, found if isinstance(found, dict) else {})
+
+    def knows(self, question: Question) -> bool:
+        """Whether this very question about the object as it is was answered with "nothing changes"."""
+        kept = self._known.get(_key(question))
+        return kept is not None and kept == [_digest(question), question.resource_version]
+
+    def keep(self, questions: Iterable[Question]) -> None:
+        """Remember questions whose answer was that nothing changes."""
+        fresh = {_key(item): [_digest(item), item.resource_version] for item in questions if item.resource_version}
+        if not fresh or all(self._known.get(key) == value for key, value in fresh.items()):
+            return
+        self._known = fresh if len(self._known) > LIMIT else {**self._known, **fresh}
+        if self._path is not None:
+            self._write(self._path)
+
+    def _write(self, path: Path) -> None:
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(orjson.dumps(self._known))
+            part.replace(path)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _key(question: Question) -> str:
+    return "/".join(question.id)
+
+
+def _digest(question: Question) -> str:
+    content = orjson.dumps([question.body, question.force], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(content).hexdigest()

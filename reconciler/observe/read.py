@@ -1,0 +1,134 @@
+"""One look at the cluster: what is served, what we own, what git wants and is there already.
+
+A run that changes nothing sends discovery, the OpenAPI index and one LIST per kind. Only what those lists do not hold
+is looked for on its own. A request that failed is an error, never "nothing there".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.errors import NotFound
+from reconciler.model.api import ApiResource
+from reconciler.model.applyset import ENVIRONMENT_LABEL, ID_LABEL, SYSTEM_NAMESPACE, Inventory, read_parent
+from reconciler.model.identity import GroupKind, ObjectId
+from reconciler.model.observation import Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.cluster.port import Cluster
+    from reconciler.model.api import Discovery
+    from reconciler.model.resource import Desired, Resource
+
+CONFIG_MAPS: Final = ApiResource("", "v1", "ConfigMap", "configmaps", namespaced=True)
+NAMESPACES: Final = ApiResource("", "v1", "Namespace", "namespaces", namespaced=False)
+FEW: Final = 3  # so many missing objects of a kind in a namespace are read one by one
+
+Live = dict[ObjectId, dict[str, Any]]
+
+
+async def observe(cluster: Cluster, desired: Desired, environment: str) -> Observation:
+    """Read everything that a plan needs; raises ClusterError."""
+    selector = f"{ENVIRONMENT_LABEL}={environment}"
+    discovery, config_maps = await asyncio.gather(cluster.discover(), _listed(cluster, CONFIG_MAPS, selector))
+    inventories = {found.component: found for found in map(read_parent, filter(_is_parent, config_maps.values()))}
+    live = {identity: body for identity, body in config_maps.items() if identity.namespace != SYSTEM_NAMESPACE}
+    wanted = {item.id: item for _, item in desired.resources}
+    resources = _resources(wanted.values(), inventories.values(), discovery)
+    served = {resource.gvk.api_version for resource in resources}
+    others = [resource for resource in resources if resource.gvk != CONFIG_MAPS.gvk]
+    lists, documents = await asyncio.gather(
+        asyncio.gather(*(_listed(cluster, resource, selector) for resource in others)),
+        cluster.openapi(sorted(served & {item.gvk.api_version for item in wanted.values()})),
+    )
+    for found in lists:
+        _merge(live, found, wanted)
+    namespaces = await _adopt_unlabelled(cluster, wanted, discovery, live)
+    return Observation(
+        discovery,
+        live,
+        inventories,
+        namespaces,
+        documents,
+        frozenset(item.gvk.group_kind for item in wanted.values() if item.gvk not in discovery.resources),
+    )
+
+
+def _resources(
+    wanted: Iterable[Resource], inventories: Iterable[Inventory], discovery: Discovery
+) -> tuple[ApiResource, ...]:
+    """Return what has to be listed: the versions that git wants, and every other kind that may hold members."""
+    found: dict[ApiResource, None] = {}
+    kinds: set[GroupKind] = set()
+    for item in wanted:
+        resource = discovery.resources.get(item.gvk)
+        if resource is not None:
+            found[resource] = None
+            kinds.add(item.gvk.group_kind)
+    for inventory in inventories:
+        for kind in inventory.group_kinds - kinds:
+            resource = discovery.preferred.get(kind)
+            if resource is not None:
+                found[resource] = None
+    return tuple(found)
+
+
+def _is_parent(body: Mapping[str, Any]) -> bool:
+    metadata = body["metadata"]
+    return metadata["namespace"] == SYSTEM_NAMESPACE and ID_LABEL in (metadata.get("labels") or {})
+
+
+async def _listed(cluster: Cluster, resource: ApiResource, selector: str) -> Live:
+    return {ObjectId.of(body): body async for body in cluster.list(resource, selector=selector)}
+
+
+def _merge(live: Live, found: Live, wanted: Mapping[ObjectId, Resource]) -> None:
+    """Add a list to what is known; where a kind was listed in two versions the one that git wants stays."""
+    for identity, body in found.items():
+        item = wanted.get(identity)
+        if identity not in live or item is None or body["apiVersion"] == item.gvk.api_version:
+            live[identity] = body
+
+
+async def _adopt_unlabelled(
+    cluster: Cluster, wanted: Mapping[ObjectId, Resource], discovery: Discovery, live: Live
+) -> frozenset[str]:
+    """Find wanted objects that exist without our label; return the namespaces that exist."""
+    missing = [
+        (discovery.resources[item.gvk], identity)
+        for identity, item in wanted.items()
+        if identity not in live and item.gvk in discovery.resources
+    ]
+    if not missing:
+        named = {identity.name for identity in live if identity.group_kind == ("", "Namespace")}
+        return frozenset(named | {identity.namespace for identity in live if identity.namespace})
+    bare = [body async for body in cluster.list(NAMESPACES, metadata_only=True)]
+    namespaces = frozenset(body["metadata"]["name"] for body in bare)
+    groups: dict[tuple[ApiResource, str], list[ObjectId]] = defaultdict(list)
+    for resource, identity in missing:
+        if resource.namespaced and identity.namespace not in namespaces:
+            continue
+        groups[resource, identity.namespace].append(identity)
+    for found in await asyncio.gather(*(_looked_for(cluster, *key, identities) for key, identities in groups.items())):
+        live.update(found)
+    return namespaces
+
+
+async def _looked_for(cluster: Cluster, resource: ApiResource, namespace: str, identities: list[ObjectId]) -> Live:
+    """Read those of some objects that exist."""
+    if len(identities) > FEW:
+        listed = cluster.list(resource, namespace=namespace, metadata_only=True)
+        there = {body["metadata"]["name"] async for body in listed}
+        identities = [identity for identity in identities if identity.name in there]
+    bodies = await asyncio.gather(*(_got(cluster, resource, identity) for identity in identities))
+    return {ObjectId.of(body): body for body in bodies if body is not None}
+
+
+async def _got(cluster: Cluster, resource: ApiResource, identity: ObjectId) -> dict[str, Any] | None:
+    try:
+        return await cluster.get(resource, identity.namespace, identity.name)
+    except NotFound:
+        return None
