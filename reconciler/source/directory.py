@@ -1,0 +1,62 @@
+"""Files of a directory on disk, as a tree with an edge: nothing outside of it can be read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import Problem, RenderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_FILE: Final = 64 << 20  # bytes; etcd would not take an object of a fortieth of it
+
+
+class DirectoryTree:
+    """The files below a directory. See `model.files.FileTree` for what each method promises."""
+
+    def __init__(self, root: Path) -> None:
+        """Use a directory as the root."""
+        self._root = root.resolve()
+        self._prefix = str(self._root).rstrip("/") + "/"
+
+    def is_dir(self, path: str) -> bool:
+        """Whether a directory stands there."""
+        return self._place(path).is_dir()
+
+    def is_file(self, path: str) -> bool:
+        """Whether a regular file stands there."""
+        return self._place(path).is_file()
+
+    def entries(self, path: str) -> Sequence[str]:
+        """Return the names in a directory, sorted; git's own folder is not one of them."""
+        return sorted(item.name for item in self._place(path).iterdir() if item.name != ".git")
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content."""
+        place = self._place(path)
+        try:
+            with place.open("rb") as file:
+                content = file.read(MAX_FILE + 1)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise RenderError([Problem(path, 0, f"cannot be read: {error.strerror}")]) from error
+        if len(content) > MAX_FILE:
+            raise RenderError([Problem(path, 0, f"is larger than {MAX_FILE >> 20} MiB")])
+        return content
+
+    def digest(self, path: str) -> str:
+        """Return the git blob id of a file."""
+        content = self.read(path)
+        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+    def _place(self, path: str) -> Path:
+        """Return where a path leads on disk; refuses one that leads out of the tree, by links or dots."""
+        place = os.path.realpath(self._prefix + path)
+        if not (place + "/").startswith(self._prefix):
+            raise RenderError([Problem(path, 0, "leads out of the repository", "links must stay within it")])
+        return Path(place)

@@ -1,0 +1,94 @@
+"""Trees of files: a directory and a commit give the same answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.errors import RenderError, RevisionNotFound, SourceError
+from reconciler.source.directory import DirectoryTree
+from reconciler.source.repository import Repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.model.files import FileTree
+
+
+def git(root: Path, *arguments: str) -> None:
+    """Run git with a fixed identity."""
+    identity = {f"GIT_{who}_{what}": "ada@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(("git", *arguments), cwd=root, check=True, env={**os.environ, **identity, "HOME": str(root)})
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a repository with one commit."""
+    (tmp_path / "outside.yaml").write_text("secret: 1\n")
+    root = tmp_path / "repository"
+    (root / "base" / "web").mkdir(parents=True)
+    (root / "base" / "web" / "a.yaml").write_text("a: 1\nb: 2\n")
+    (root / "base" / "link").symlink_to("web")
+    (root / "base" / "out.yaml").symlink_to("../../outside.yaml")
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "first")
+    return root
+
+
+@pytest.fixture(params=["directory", "commit"])
+def tree(root: Path, request: pytest.FixtureRequest) -> FileTree:
+    """Return the same files in both kinds of tree."""
+    return DirectoryTree(root) if request.param == "directory" else Repository.open(root).tree("main")
+
+
+def test_both_trees_tell_the_same(tree: FileTree) -> None:
+    assert tree.entries("") == ["base"]
+    assert tree.entries("base") == ["link", "out.yaml", "web"]
+    assert tree.read("base/web/a.yaml") == b"a: 1\nb: 2\n"
+    assert tree.is_dir("base/web")
+    assert not tree.is_file("base/web")
+    assert not tree.is_dir("base/none")
+    assert tree.digest("base/web/a.yaml") == "083c5aec5d713f2f8285b135c6dc515a71bbe814"
+
+
+def test_links_within_the_tree_are_followed(tree: FileTree) -> None:
+    assert tree.read("base/link/a.yaml") == b"a: 1\nb: 2\n"
+    assert tree.is_dir("base/link")
+
+
+@pytest.mark.parametrize("path", ["base/out.yaml", "../outside.yaml", "base/../../outside.yaml"])
+def test_nothing_outside_can_be_read(tree: FileTree, path: str) -> None:
+    """Links and dots that lead out are refused, and the path is named."""
+    with pytest.raises(RenderError, match="leads out of the repository"):
+        tree.read(path)
+
+
+def test_a_missing_file_is_told(tree: FileTree) -> None:
+    with pytest.raises(FileNotFoundError):
+        tree.read("base/web/none.yaml")
+
+
+def test_blames_lines(root: Path) -> None:
+    """A committed line has its commit, a line that was just written has none."""
+    repository = Repository.open(root / "base")
+    (root / "base" / "web" / "a.yaml").write_text("a: 1\nb: 3\n")
+    first = repository.blame("base/web/a.yaml", 1, None)
+    assert first is not None
+    assert (first.sha, first.author, first.summary) == (repository.head(), "ada@example.com", "first")
+    assert repository.blame("base/web/a.yaml", 2, None) is None
+    assert repository.blame("base/web/a.yaml", 2, "main") is not None
+    assert repository.blame("base/web/none.yaml", 1, None) is None
+
+
+def test_an_unknown_revision_is_named(root: Path) -> None:
+    with pytest.raises(RevisionNotFound, match="no revision 'nope'"):
+        Repository.open(root).resolve("nope")
+
+
+def test_a_plain_directory_is_no_repository(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="not in a git repository"):
+        Repository.open(tmp_path)
