@@ -1,0 +1,36 @@
+"""environment.yaml: one live cluster and the components it runs, read strictly, all errors at once."""
+
+from reconciler.environment.load import discover, load
+from reconciler.environment.models import (
+    ClusterRef,
+    Component,
+    Deletions,
+    Environment,
+    HealthCheck,
+    Ignore,
+    ManagerStance,
+    Policy,
+    SecretRef,
+    Spec,
+    Stance,
+    seconds,
+)
+from reconciler.environment.schema import json_schema
+
+__all__ = [
+    "ClusterRef",
+    "Component",
+    "Deletions",
+    "Environment",
+    "HealthCheck",
+    "Ignore",
+    "ManagerStance",
+    "Policy",
+    "SecretRef",
+    "Spec",
+    "Stance",
+    "discover",
+    "json_schema",
+    "load",
+    "seconds",
+]

@@ -1,0 +1,242 @@
+"""Reading environment.yaml: strictly, with every error of the file in one go, each with its line."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from reconciler import yaml
+from reconciler.environment.models import Environment
+from reconciler.errors import ConfigError, InvalidEnvironment, Problem
+from reconciler.model.origin import Source
+from reconciler.model.path import format_path, parse_path
+from reconciler.model.tree import origin_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.model.files import FileTree
+
+ROOT: Final = "environments"
+FILE: Final = "environment.yaml"
+KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_WORDS: Final = {
+    "missing": "is missing",
+    "string_type": "has to be a string",
+    "int_type": "has to be a whole number",
+    "bool_type": "has to be true or false",
+    "tuple_type": "has to be a list",
+    "model_type": "has to be a mapping",
+    "model_attributes_type": "has to be a mapping",
+    "dict_type": "has to be a mapping",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+
+
+def discover(files: FileTree) -> tuple[str, ...]:
+    """Return the names of the environments that a repository defines, sorted."""
+    if not files.is_dir(ROOT):
+        return ()
+    return tuple(name for name in files.entries(ROOT) if files.is_file(f"{ROOT}/{name}/{FILE}"))
+
+
+def load(files: FileTree, path: str) -> Environment:
+    """Return the environment of a file; raises InvalidEnvironment with all that is wrong with it."""
+    directory = posixpath.dirname(path)
+    if not files.is_file(path):
+        raise InvalidEnvironment([_absent(files, path)])
+    document, problems = _document(files, path)
+    environment, wrong = _validated(document, path)
+    problems += wrong
+    if environment is not None:
+        problems += _meaning(files, directory, path, document, environment)
+    if problems or environment is None:
+        raise InvalidEnvironment(sorted(set(problems)))
+    return environment
+
+
+def _absent(files: FileTree, path: str) -> Problem:
+    name = posixpath.basename(posixpath.dirname(path))
+    names = discover(files)
+    near = difflib.get_close_matches(name, names, 1)
+    known = f"there are {', '.join(names)}" if names else f"there is no {ROOT}/<name>/{FILE} at all"
+    return Problem(path, 0, f"there is no environment {name}", f"did you mean {near[0]}? {known}" if near else known)
+
+
+def _document(files: FileTree, path: str) -> tuple[Any, list[Problem]]:
+    try:
+        documents, twice = yaml.parse_strict(files.read(path), Source(path, posixpath.dirname(path)))
+    except ConfigError as error:
+        raise InvalidEnvironment(error.problems) from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise InvalidEnvironment([Problem(path, 1, "expected one document, a mapping with kind: Environment")])
+    return documents[0], list(twice)
+
+
+def _validated(document: Any, path: str) -> tuple[Environment | None, list[Problem]]:
+    try:
+        return Environment.model_validate(document), []
+    except ValidationError as error:
+        return None, [_problem(document, path, item) for item in error.errors(include_url=False)]
+
+
+def _problem(document: Any, path: str, error: Any) -> Problem:
+    """Say one of pydantic's errors in words of the file."""
+    steps = _steps(document, error["loc"])
+    where = format_path(steps) or "the file"
+    line = _line(document, steps)
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        allowed = _allowed(steps[:-1])
+        near = difflib.get_close_matches(str(steps[-1]), allowed, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(allowed)}"
+        return Problem(path, line, f"unknown key {where}", hint)
+    if kind in ("string_pattern_mismatch", "literal_error", "greater_than_equal", "less_than_equal"):
+        return Problem(path, line, f"{where} is {error['input']!r}", _expected(error))
+    if kind == "value_error":
+        return Problem(path, line, f"{where}: {error['ctx']['error']}")
+    return Problem(path, line, f"{where} {_WORDS.get(kind, error['msg'].lower())}")
+
+
+def _expected(error: Any) -> str:
+    context = error.get("ctx", {})
+    if "pattern" in context:
+        durations = "expected a duration such as 90s, 5m or 1h30m"
+        return durations if "ms|s|m|h" in context["pattern"] else "expected lower case letters, digits and dashes"
+    return f"expected {context.get('expected') or error['msg'].lower()}"
+
+
+def _steps(document: Any, location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return the part of an error's location that is in the file; unions add words of their own to it."""
+    steps: list[str | int] = []
+    node = document
+    for step in location:
+        inside = (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int))
+        if inside:
+            steps.append(step)
+            node = node[step]
+        elif isinstance(node, dict) and step == location[-1]:
+            steps.append(step)
+    return tuple(steps)
+
+
+def _line(document: Any, steps: Sequence[str | int]) -> int:
+    origin = origin_at(document, steps)
+    return origin.line if origin is not None else 1
+
+
+def _allowed(steps: Sequence[str | int]) -> list[str]:
+    """Return the keys that the mapping at a place may have."""
+    model: Any = Environment
+    for step in steps:
+        if isinstance(step, int):
+            continue
+        field = next((item for item in model.model_fields.values() if item.alias == step), None)
+        model = _model_in(field.annotation) if field is not None else None
+        if model is None:
+            return []
+    return [str(item.alias) for item in model.model_fields.values()]
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))), None)
+
+
+def _meaning(files: FileTree, directory: str, path: str, document: Any, environment: Environment) -> list[Problem]:
+    """Check what the models cannot: names that refer to each other, and files."""
+    found: list[Problem] = []
+    if environment.name != posixpath.basename(directory):
+        line = _line(document, ("metadata", "name"))
+        expected = f"its directory is {posixpath.basename(directory)}: give both the same name"
+        found.append(Problem(path, line, f"metadata.name is {environment.name}", expected))
+    found += _components(files, directory, path, document, environment)
+    found += _cycles(path, document, environment)
+    for index, ignore in enumerate(environment.policy.ignore):
+        try:
+            parse_path(ignore.path)
+        except ConfigError as error:
+            line = _line(document, ("spec", "policy", "ignore", index, "path"))
+            found += [Problem(path, line, problem.message) for problem in error.problems]
+    return found
+
+
+def _components(
+    files: FileTree, directory: str, path: str, document: Any, environment: Environment
+) -> Iterator[Problem]:
+    names: dict[str, int] = {}
+    known = [component.name for component in environment.spec.components]
+    for index, component in enumerate(environment.spec.components):
+        here = ("spec", "components", index)
+        line = _line(document, (*here, "name"))
+        if component.name in names:
+            yield Problem(
+                path, line, f"component {component.name} is given twice", f"first in line {names[component.name]}"
+            )
+        names.setdefault(component.name, line)
+        for position, name in enumerate(component.depends_on):
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"components are {', '.join(known)}"
+                place = _line(document, (*here, "dependsOn", position))
+                yield Problem(path, place, f"component {component.name} depends on {name}, which is no component", hint)
+        wrong = _path_problem(files, directory, component.path)
+        if wrong:
+            yield Problem(path, _line(document, (*here, "path")), f"component {component.name}: {wrong}")
+
+
+def _path_problem(files: FileTree, directory: str, path: str) -> str:
+    target = posixpath.normpath(posixpath.join(directory, path))
+    if path.startswith("/") or target == ".." or target.startswith("../"):
+        return f"path {path} leads out of the repository"
+    if not files.is_dir(target):
+        return f"path {path} is no directory: there is no {target}"
+    if not any(files.is_file(f"{target}/{name}") for name in KUSTOMIZATIONS):
+        return f"path {path} is no Kustomize directory: expected {target}/{KUSTOMIZATIONS[0]}"
+    return ""
+
+
+def _cycles(path: str, document: Any, environment: Environment) -> Iterator[Problem]:
+    """Name each circle of dependsOn once, with the line of every edge."""
+    lines = {
+        (component.name, name): _line(document, ("spec", "components", index, "dependsOn", position))
+        for index, component in enumerate(environment.spec.components)
+        for position, name in enumerate(component.depends_on)
+    }
+    needs = {component.name: component.depends_on for component in environment.spec.components}
+    done: set[str] = set()
+    for start in needs:
+        circle = _circle(start, needs, done)
+        if circle:
+            edges = list(zip(circle, [*circle[1:], circle[0]], strict=True))
+            told = ", ".join(f"{one} needs {other} (line {lines[one, other]})" for one, other in edges)
+            yield Problem(path, lines[edges[0]], f"components need each other in a circle: {told}", "take one edge out")
+
+
+def _circle(start: str, needs: dict[str, tuple[str, ...]], done: set[str]) -> list[str]:
+    """Return a circle that can be reached from a component; what was looked at is added to `done`."""
+    trail: list[str] = []
+    stack = [(start, iter(needs.get(start, ())))]
+    if start in done:
+        return []
+    trail.append(start)
+    while stack:
+        name, rest = stack[-1]
+        following = next(rest, None)
+        if following is None:
+            done.add(name)
+            stack.pop()
+            trail.pop()
+        elif following in trail:
+            done.update(trail)
+            return trail[trail.index(following) :]
+        elif following in needs and following not in done:
+            trail.append(following)
+            stack.append((following, iter(needs[following])))
+    return []

@@ -1,0 +1,137 @@
+"""environment.yaml is read strictly, and every error of a file comes in one go with its line."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.environment import discover, json_schema, load
+from reconciler.environment.schema import SHIPPED
+from reconciler.errors import InvalidEnvironment
+from reconciler.source.directory import DirectoryTree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """\
+apiVersion: reconciler.dev/v1alpha1
+kind: Environment
+metadata:
+  name: dev
+spec:
+  cluster:
+    sandbox: true
+  components:
+    - name: crds
+      path: crds
+      prune: false
+    - name: web
+      path: web
+      dependsOn: [crds]
+      timeout: 90s
+"""
+
+
+def write(root: Path, text: str) -> DirectoryTree:
+    """Write a repository with one environment and its two components."""
+    for name in ("crds", "web"):
+        (root / "environments" / "dev" / name).mkdir(parents=True)
+        (root / "environments" / "dev" / name / "kustomization.yaml").write_text("resources: []\n")
+    (root / "environments" / "dev" / "environment.yaml").write_text(textwrap.dedent(text))
+    return DirectoryTree(root)
+
+
+def problems(root: Path, text: str) -> list[str]:
+    """Return the errors of an environment.yaml without the file's name."""
+    with pytest.raises(InvalidEnvironment) as caught:
+        load(write(root, text), "environments/dev/environment.yaml")
+    return [str(item).removeprefix("environments/dev/environment.yaml:") for item in caught.value.problems]
+
+
+def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
+    made = load(write(tmp_path, GOOD), "environments/dev/environment.yaml")
+    web = made.component("web")
+    assert web is not None
+    assert (web.depends_on, web.timeout_seconds, web.prune, web.wait) == (("crds",), 90.0, True, True)
+    assert made.policy.deletions.budget(1000) == 10
+    assert "Namespace" in made.policy.deletions.protect
+    assert made.policy.adopt == ("kubectl",)
+
+
+def test_all_errors_come_at_once(tmp_path: Path) -> None:
+    """Unknown keys, wrong types and bad values are told together, each with its line."""
+    text = (
+        GOOD.replace("prune: false", "prune: no")
+        .replace("timeout: 90s", "timeut: 90s")
+        .replace("sandbox: true", "sandbox: maybe")
+    )
+    told = problems(tmp_path, text)
+    assert any(item.startswith("11: spec.components[0].prune has to be true or false") for item in told)
+    assert any(item.startswith("15: unknown key spec.components[1].timeut (did you mean timeout?)") for item in told)
+    assert any(item.startswith("7: ") for item in told)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("name: dev", "name: prod", "4: metadata.name is prod (its directory is dev: give both the same name)"),
+        (
+            "kind: Environment\n",
+            "kind: Environment\nkind: Environment\n",
+            "3: the key kind is given twice (first in line 2)",
+        ),
+        ("path: web", "path: wob", "13: component web: path wob is no directory: there is no environments/dev/wob"),
+        ("path: web", "path: ../../..", "13: component web: path ../../.. leads out of the repository"),
+        (
+            "path: web",
+            "path: ..",
+            "13: component web: path .. is no Kustomize directory: expected environments/kustomization.yaml",
+        ),
+        ("[crds]", "[crd]", "14: component web depends on crd, which is no component (did you mean crds?)"),
+        ("name: web", "name: crds", "12: component crds is given twice (first in line 9)"),
+        (
+            "timeout: 90s",
+            "timeout: fast",
+            "15: spec.components[1].timeout is 'fast' (expected a duration such as 90s, 5m or 1h30m)",
+        ),
+        (
+            "    sandbox: true",
+            "    {}",
+            "6: spec.cluster: expected exactly one of context, inCluster, secretRef, sandbox",
+        ),
+        (
+            "name: web",
+            "name: Web",
+            "12: spec.components[1].name is 'Web' (expected lower case letters, digits and dashes)",
+        ),
+    ],
+)
+def test_each_mistake_has_its_line_and_a_way_out(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert expected in problems(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_circle_names_every_edge(tmp_path: Path) -> None:
+    text = GOOD.replace("prune: false", "dependsOn: [web]")
+    assert problems(tmp_path, text) == [
+        "11: components need each other in a circle: crds needs web (line 11), web needs crds (line 14) (take one edge out)"
+    ]
+
+
+def test_broken_yaml_has_its_line(tmp_path: Path) -> None:
+    told = problems(tmp_path, GOOD.replace("metadata:", "metadata: ["))
+    assert "not valid YAML" in told[0]
+
+
+def test_an_unknown_environment_lists_the_known(tmp_path: Path) -> None:
+    files = write(tmp_path, GOOD)
+    assert discover(files) == ("dev",)
+    with pytest.raises(InvalidEnvironment, match=r"there is no environment devv \(did you mean dev\? there are dev\)"):
+        load(files, "environments/devv/environment.yaml")
+
+
+def test_the_shipped_schema_is_the_models(tmp_path: Path) -> None:
+    """The file that editors read says what the code accepts; `make reference` writes it."""
+    assert json.loads(SHIPPED.read_text()) == json_schema()
