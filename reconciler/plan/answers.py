@@ -1,0 +1,127 @@
+"""From a look and the server's answer to one change of the plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import Conflict, Forbidden, Invalid
+from reconciler.model.path import format_path
+from reconciler.model.plan import Action, Change
+from reconciler.plan import mask
+from reconciler.plan.cases import State
+from reconciler.plan.conflicts import Settlement, settle, told
+from reconciler.plan.fields import Comparison, changes
+from reconciler.plan.predict import violations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.environment import Policy
+    from reconciler.errors import ClusterError
+    from reconciler.model.observation import Prediction
+    from reconciler.plan.cases import Case
+
+REPLACE = "reconciler.dev/replace"
+_IMMUTABLE = ("field is immutable", "is immutable", "Forbidden: updates to", "cannot change roleRef", "may not change")
+
+
+def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
+    """Return what happens to one wanted object."""
+    live = case.live or {}
+    metadata = live.get("metadata") or {}
+    change = Change(
+        Action.UNCHANGED,
+        case.component,
+        case.resource.id,
+        case.resource,
+        uid=metadata.get("uid", ""),
+        resource_version=metadata.get("resourceVersion", ""),
+    )
+    if case.state is State.SAME:
+        return change
+    if case.state is State.LEFT:
+        return replace(change, notes=("left alone: reconciler.dev/reconcile is disabled",))
+    if case.state is State.BROKEN:
+        return replace(change, action=Action.UPDATE if case.live else Action.CREATE, problem=case.problem)
+    if case.state is State.ABSENT:
+        return _created(case, change)
+    if case.state is State.FOREIGN:
+        return replace(change, action=Action.UPDATE, problem=f"belongs to {case.standing.owner}: {case.standing.hint}")
+    return _updated(case, change, prediction, policy)
+
+
+def _created(case: Case, change: Change) -> Change:
+    problems = violations(case.resource, case.schema, custom=case.served is None)
+    notes = () if case.served else ("the kind does not exist yet; checked against its definition in git",)
+    if problems and mask.is_secret(case.resource.id):
+        problems = tuple(text.split("expected ", 1)[0] + "not as a Secret's schema wants it" for text in problems)
+    return replace(change, action=Action.CREATE, notes=notes, problem="; ".join(problems))
+
+
+def _updated(case: Case, change: Change, prediction: Prediction | None, policy: Policy) -> Change:
+    live = case.live or {}
+    standing = case.standing
+    settled = settle(case.resource, live, case.schema, policy, taken=standing.managers)
+    resource = replace(case.resource, body=settled.body)
+    marks = not (standing.owner or standing.moved_from)
+    comparison = Comparison(resource, live, case.schema, standing.managers, marks)
+    change = replace(
+        change,
+        action=Action.MOVE if standing.moved_from else Action.UPDATE,
+        resource=resource,
+        moved_from=standing.moved_from,
+        adopt_managers=standing.managers,
+        notes=_notes(case, settled),
+    )
+    error = prediction.error if prediction is not None else None
+    if error is not None or settled.refused:
+        return _failed(case, replace(change, fields=changes(comparison, None)), error, settled)
+    body = prediction.body if prediction is not None else None
+    if body is not None and marks and _substance(body) == _substance(live):
+        return replace(change, action=Action.UNCHANGED, notes=())
+    return replace(change, force=settled.force, fields=changes(comparison, body))
+
+
+def _failed(case: Case, change: Change, error: ClusterError | None, settled: Settlement) -> Change:
+    if settled.refused:
+        return replace(change, conflicts=settled.refused, problem=told(settled.refused))
+    if error is None:
+        return change
+    words = mask.server_words(case.resource.id, error)
+    if isinstance(error, Conflict):
+        return replace(change, problem=f"conflict: {words}")
+    if isinstance(error, Invalid | Forbidden) and any(sign in str(error) for sign in _IMMUTABLE):
+        if case.resource.annotations.get(REPLACE) == "allowed":
+            note = "an immutable field changes: the object is deleted and made anew (reconciler.dev/replace: allowed)"
+            return replace(change, action=Action.REPLACE, notes=(*change.notes, note))
+        way_out = (
+            'change it back, or annotate the object with reconciler.dev/replace: "allowed" to delete and make it anew'
+        )
+        return replace(change, problem=f"an immutable field changes: {words} ({way_out})")
+    return replace(change, problem=words)
+
+
+def _notes(case: Case, settled: Settlement) -> tuple[str, ...]:
+    notes: list[str] = []
+    if case.standing.owner:
+        notes.append(f"exists and belongs to {case.standing.owner}: adopted (policy.adopt)")
+    notes.extend(
+        f"{format_path(clash.path)} is left to {clash.entry.manager} (policy.conflicts)" for clash in settled.yielded
+    )
+    return tuple(notes)
+
+
+def _substance(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without what changes by itself: versions, and the times in managedFields."""
+    metadata = {
+        key: value
+        for key, value in body["metadata"].items()
+        if key not in ("resourceVersion", "generation", "managedFields")
+    }
+    managed = [
+        {key: value for key, value in entry.items() if key != "time"}
+        for entry in body["metadata"].get("managedFields") or ()
+    ]
+    managed.sort(key=lambda entry: (entry.get("manager", ""), entry.get("operation", ""), entry.get("subresource", "")))
+    return {**body, "metadata": {**metadata, "managedFields": managed}}

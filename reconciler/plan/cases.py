@@ -1,0 +1,143 @@
+"""The first look at every wanted object: absent, the same, different, or not to be touched. No request is needed.
+
+Questions and the plan both start from here; a caller that wants both studies once and passes the cases on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model.identity import GroupKind, GroupVersionKind
+from reconciler.plan.compare import unchanged
+from reconciler.plan.ignore import Ignored, yielded
+from reconciler.plan.openapi import Schemas
+from reconciler.plan.ownership import OURS, Owners, Standing
+
+if TYPE_CHECKING:
+    from reconciler.environment import Environment
+    from reconciler.model.api import ApiResource
+    from reconciler.model.observation import Observation
+    from reconciler.model.resource import Desired, Resource
+    from reconciler.model.schema import Schema
+
+RECONCILE = "reconciler.dev/reconcile"
+DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+
+
+class State(StrEnum):
+    """What the first look says of one wanted object."""
+
+    ABSENT = "absent"  # to be created
+    SAME = "same"  # nothing to do, and nothing to ask
+    DIFFERENT = "different"  # the server is to be asked
+    LEFT = "left"  # exists, and git says to leave it alone
+    FOREIGN = "foreign"  # somebody else's, and the policy does not let us take it
+    BROKEN = "broken"  # cannot be applied; `problem` says why
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One wanted object beside its live one. `resource` is as it would be sent: ignored fields are left to others."""
+
+    component: str
+    resource: Resource
+    state: State
+    schema: Schema
+    live: dict[str, Any] | None = None
+    served: ApiResource | None = None
+    standing: Standing = OURS
+    problem: str = ""
+
+
+def study(desired: Desired, observation: Observation, environment: Environment) -> tuple[Case, ...]:
+    """Look at every wanted object, in the order of the desired components."""
+    look = _Look(desired, observation, environment)
+    return tuple(look.at(component, resource) for component, resource in desired.resources)
+
+
+class _Look:
+    """What is the same for all objects of one study."""
+
+    def __init__(self, desired: Desired, observation: Observation, environment: Environment) -> None:
+        resources = [resource for _, resource in desired.resources]
+        definitions = tuple(item.body for item in resources if item.id.group_kind == DEFINITION)
+        self._schemas = Schemas(observation.openapi, definitions)
+        self._scopes = {_defines(body): body["spec"].get("scope") for body in definitions if "spec" in body}
+        self._namespaces = observation.namespaces | {
+            item.id.name for item in resources if item.id.group_kind == ("", "Namespace")
+        }
+        self._ignored = Ignored(environment.policy.ignore, resources)
+        self._owners = Owners(environment, observation)
+        self._adopt = environment.policy.adopt
+        self._observation = observation
+
+    def at(self, component: str, resource: Resource) -> Case:
+        """Look at one object."""
+        gvk = resource.gvk
+        served = self._observation.discovery.resources.get(gvk)
+        case = Case(component, resource, State.ABSENT, self._schemas.of(gvk), served=served)
+        live = self._observation.live.get(resource.id)
+        problem = self._unfit(resource, served)
+        if problem:
+            return replace(case, state=State.BROKEN, live=live, problem=problem)
+        if live is None:
+            return self._absent(case)
+        return self._present(replace(case, live=live), live)
+
+    def _absent(self, case: Case) -> Case:
+        namespace = case.resource.id.namespace
+        if namespace and self._observation.namespaces and namespace not in self._namespaces:
+            problem = f"namespace {namespace} does not exist and git does not create it: add a Namespace, or correct metadata.namespace"
+            return replace(case, state=State.BROKEN, problem=problem)
+        return case
+
+    def _present(self, case: Case, live: dict[str, Any]) -> Case:
+        if case.resource.annotations.get(RECONCILE) == "disabled":
+            return replace(case, state=State.LEFT)
+        standing = self._owners.standing(live, case.component)
+        case = replace(case, standing=standing)
+        if standing.owner and standing.owner not in self._adopt:
+            return replace(case, state=State.FOREIGN)
+        if "deletionTimestamp" in live["metadata"]:
+            holders = ", ".join(live["metadata"].get("finalizers") or ()) or "its grace period"
+            problem = f"is being deleted and waits for {holders}: apply again when it is gone"
+            return replace(case, state=State.BROKEN, problem=problem)
+        paths = self._ignored.paths(case.resource.id)
+        if paths:
+            case = replace(case, resource=replace(case.resource, body=yielded(case.resource.body, live, paths)))
+        same = not (standing.owner or standing.moved_from) and unchanged(case.resource.body, live, case.schema)
+        return replace(case, state=State.SAME if same else State.DIFFERENT)
+
+    def _unfit(self, resource: Resource, served: ApiResource | None) -> str:
+        """Return why an object can in no case be sent: its kind is not known, or its scope is wrong."""
+        gvk = resource.gvk
+        if served is None and gvk.group_kind not in self._scopes:
+            return self._unknown(gvk)
+        namespaced = served.namespaced if served is not None else self._scopes[gvk.group_kind] != "Cluster"
+        if namespaced and not resource.id.namespace:
+            return "has no namespace: set metadata.namespace, or namespace in its kustomization"
+        if not namespaced and resource.id.namespace:
+            return (
+                f"has namespace {resource.id.namespace}, but {gvk.kind} is cluster-scoped: take metadata.namespace out"
+            )
+        return ""
+
+    def _unknown(self, gvk: GroupVersionKind) -> str:
+        discovery = self._observation.discovery
+        if gvk.api_version in discovery.failed:
+            return f"the server did not answer for {gvk.api_version}: look at its APIService"
+        known = discovery.preferred.get(gvk.group_kind)
+        if known is not None:
+            return f"the server has {gvk.kind} as {known.gvk.api_version}, not as {gvk.api_version}"
+        kinds = {item.kind: item.api_version for item in discovery.resources}
+        near = difflib.get_close_matches(gvk.kind, kinds, 1, 0.75)
+        meant = f" (did you mean {near[0]} of {kinds[near[0]]}?)" if near else ""
+        return f"unknown kind {gvk.kind} of {gvk.api_version}{meant}: correct it, or add its CustomResourceDefinition"
+
+
+def _defines(body: Any) -> GroupKind:
+    spec = body["spec"]
+    return GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", ""))

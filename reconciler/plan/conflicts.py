@@ -1,0 +1,126 @@
+"""Fields that others own: what is drift and repaired, what is a conflict, and what the policy says to each.
+
+Found from the live object's managedFields with the rule of server-side apply: a wanted field whose live value is
+another one conflicts with each manager that owns it. The server's own answer (409) comes first in a run; this names the
+same fields with both values, and tells in every later round what was decided.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model import tree
+from reconciler.model.path import format_path
+from reconciler.model.plan import FieldConflict
+from reconciler.model.schema import MISSING
+from reconciler.plan import mask
+from reconciler.plan.differences import at, differences, indexed
+from reconciler.plan.ignore import remove
+from reconciler.plan.managed import entries, owns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.environment import Policy, Stance
+    from reconciler.model.path import FieldPath
+    from reconciler.model.resource import Resource
+    from reconciler.model.schema import Schema
+    from reconciler.model.tree import Map
+    from reconciler.plan.managed import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A wanted field that another manager owns with another value, and what is done about it."""
+
+    path: FieldPath
+    entry: Entry
+    theirs: Any
+    stance: Stance
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the policy makes of all clashes of one object.
+
+    `body` is the wanted object without the yielded fields; `force` says that the rest has to be, and may be, forced.
+    `refused` are the conflicts that the policy does not let us win.
+    """
+
+    body: Map
+    force: bool = False
+    yielded: tuple[Clash, ...] = ()
+    refused: tuple[FieldConflict, ...] = ()
+
+
+def settle(
+    resource: Resource, live: Mapping[str, Any], schema: Schema, policy: Policy, *, taken: Sequence[str] = ()
+) -> Settlement:
+    """Judge every clash between a wanted object and its live one; `taken` are managers whose fields become ours."""
+    clashes = find(resource.body, live, schema, policy, taken)
+    refused = tuple(_conflict(resource, clash, schema) for clash in clashes if clash.stance == "fail")
+    yielded = tuple(clash for clash in clashes if clash.stance == "yield")
+    body = _without(resource.body, [clash.path for clash in yielded], schema)
+    force = any(clash.stance == "force" for clash in clashes)
+    return Settlement(body, force and not refused, yielded, refused)
+
+
+def find(
+    wanted: Mapping[str, Any], live: Mapping[str, Any], schema: Schema, policy: Policy, taken: Sequence[str] = ()
+) -> tuple[Clash, ...]:
+    """Return every clash, field by field."""
+    others = [entry for entry in entries(live) if not entry.ours]
+    if not others:
+        return ()
+    found: dict[tuple[FieldPath, str, str], Clash] = {}
+    for difference in differences(live, wanted, schema):
+        if difference.new is MISSING or difference.path[0] in ("apiVersion", "kind", "status"):
+            continue
+        path = tuple(itertools.takewhile(lambda step: not isinstance(step, int), difference.path))
+        theirs = at(live, path, schema)
+        for entry in others:
+            if theirs is not MISSING and owns(entry.fields, path):
+                key = (path, entry.manager, entry.subresource)
+                found[key] = Clash(path, entry, theirs, stance(entry, policy, taken))
+    return tuple(found.values())
+
+
+def stance(entry: Entry, policy: Policy, taken: Sequence[str] = ()) -> Stance:
+    """Return what to do where a manager owns a wanted field: a person's edit is drift, and drift is repaired."""
+    if isinstance(policy.conflicts, tuple):
+        for rule in policy.conflicts:
+            if fnmatch.fnmatchcase(entry.manager, rule.manager):
+                return rule.do
+    if entry.by_person or (entry.manager in taken and not entry.subresource):
+        return "force"
+    return policy.conflicts if isinstance(policy.conflicts, str) else "fail"
+
+
+def told(conflicts: Sequence[FieldConflict]) -> str:
+    """Return the words for conflicts that keep an object from being applied."""
+    parts = [f"{item.path} is owned by {item.manager}" for item in conflicts]
+    return (
+        f"{'; '.join(parts)}: take the field out of git, or choose force or yield for this manager in policy.conflicts"
+    )
+
+
+def _conflict(resource: Resource, clash: Clash, schema: Schema) -> FieldConflict:
+    ours = at(resource.body, clash.path, schema)
+    manager = clash.entry.manager + (f" ({clash.entry.subresource})" if clash.entry.subresource else "")
+    origin = tree.origin_at(resource.body, indexed(resource.body, clash.path, schema))
+    conflict = FieldConflict(format_path(clash.path), manager, ours, clash.theirs, origin or resource.origin)
+    return mask.masked_conflict(conflict) if mask.is_secret(resource.id) else conflict
+
+
+def _without(body: Map, paths: Sequence[FieldPath], schema: Schema) -> Map:
+    if not paths:
+        return body
+    left: Map = tree.copy(body)
+    for path in dict.fromkeys(paths):
+        steps = indexed(left, path, schema)
+        if len(steps) == len(path):
+            remove(left, steps)
+    return left

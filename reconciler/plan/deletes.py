@@ -1,0 +1,101 @@
+"""What git no longer wants: the members of our inventories that are to be deleted.
+
+A label alone is no proof, controllers copy labels (EndpointSlices carry those of their Service). A member is what
+carries the label of one of our ApplySets, was applied by us, and has no controller for an owner.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model.applyset import ENVIRONMENT_LABEL
+from reconciler.model.identity import GroupKind
+from reconciler.model.plan import Action, Change
+from reconciler.plan.cases import DEFINITION, RECONCILE
+from reconciler.plan.managed import own_fields
+from reconciler.plan.ownership import Owners
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.environment import Environment
+    from reconciler.model.identity import ObjectId
+    from reconciler.model.observation import Observation
+    from reconciler.model.resource import Desired
+
+PRUNE = "reconciler.dev/prune"
+
+
+def members(observation: Observation, environment: Environment) -> dict[ObjectId, str]:
+    """Return the live objects that we own, with their component."""
+    owners = Owners(environment, observation)
+    return {
+        identity: component
+        for identity, live in observation.live.items()
+        if (live["metadata"].get("labels") or {}).get(ENVIRONMENT_LABEL) == environment.name
+        and (component := owners.component(live))
+        and own_fields(live) is not None
+        and not _controlled(live)
+    }
+
+
+def deletions(
+    desired: Desired, observation: Observation, environment: Environment, owned: Mapping[ObjectId, str]
+) -> tuple[Change, ...]:
+    """Return a delete for each member that git no longer wants, in no order yet."""
+    wanted = {resource.id for _, resource in desired.resources}
+    kept = {component.name for component in environment.spec.components if not component.prune}
+    gone = {
+        identity: component
+        for identity, component in owned.items()
+        if identity not in wanted and component not in kept and not _disabled(observation.live[identity])
+    }
+    staying = [*wanted, *(identity for identity in owned if identity not in gone)]
+    holders = _Holders(staying, observation)
+    return tuple(
+        _delete(identity, component, observation.live[identity], holders) for identity, component in gone.items()
+    )
+
+
+class _Holders:
+    """Objects that stay, counted by what they cannot be without: their namespace and their kind."""
+
+    def __init__(self, staying: Iterable[ObjectId], observation: Observation) -> None:
+        ids = set(staying)
+        self._namespaces = Counter(identity.namespace for identity in ids)
+        self._kinds = Counter(identity.group_kind for identity in ids)
+        self._observation = observation
+
+    def problem(self, identity: ObjectId) -> str:
+        """Return why something cannot be deleted without taking along what is to stay."""
+        held = self._namespaces[identity.name] if identity.group_kind == ("", "Namespace") else 0
+        if identity.group_kind == DEFINITION:
+            spec = self._observation.live[identity].get("spec") or {}
+            held = self._kinds[GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", ""))]
+        if not held:
+            return ""
+        return f"deleting it would take along {held} objects that are to stay: move or remove these first, or keep it"
+
+
+def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders: _Holders) -> Change:
+    metadata = live["metadata"]
+    notes = ("is being deleted already",) if "deletionTimestamp" in metadata else ()
+    return Change(
+        Action.DELETE,
+        component,
+        identity,
+        uid=metadata.get("uid", ""),
+        resource_version=metadata.get("resourceVersion", ""),
+        problem=holders.problem(identity),
+        notes=notes,
+    )
+
+
+def _controlled(live: Mapping[str, Any]) -> bool:
+    return any(owner.get("controller") for owner in live["metadata"].get("ownerReferences") or ())
+
+
+def _disabled(live: Mapping[str, Any]) -> bool:
+    annotations = live["metadata"].get("annotations") or {}
+    return annotations.get(PRUNE) == "disabled" or annotations.get(RECONCILE) == "disabled"

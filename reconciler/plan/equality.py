@@ -1,0 +1,109 @@
+"""When two values are the same to Kubernetes.
+
+What git says and what a server keeps differ in form: amounts are rewritten (`1000m` to `1`), defaults are filled in,
+empty values are dropped. Here that counts as equal. In doubt the answer is "different": the server has the last word.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any, Final
+
+from reconciler.model.schema import MISSING, Schema, Type
+from reconciler.plan.quantity import same_amount
+
+_FILLED_IN: Final[dict[str, tuple[Any, ...]]] = {
+    # Defaults that Kubernetes fills in by code, so that no schema tells them, where they occur inside atomic values.
+    "apiVersion": ("v1",),
+    "defaultMode": (420,),
+    "expirationSeconds": (3600,),
+    "kind": ("PersistentVolumeClaim",),
+    "matchPolicy": ("Equivalent",),
+    "protocol": ("TCP",),
+    "scope": ("*",),
+    "volumeMode": ("Filesystem",),
+}
+"""Names and values that a live atomic value may hold beyond the wanted one."""
+
+
+def empty(value: Any) -> bool:
+    """Whether a value counts as absent: null, or a map or list without entries."""
+    return value is None or (isinstance(value, dict | list) and not value)
+
+
+def zero(value: Any) -> bool:
+    """Whether a value is one that typed kinds leave out when they are written (`omitempty`)."""
+    return value is False or value == "" or (type(value) is int and value == 0) or empty(value)
+
+
+def same_scalar(wanted: Any, live: Any, schema: Schema) -> bool:
+    """Whether two scalars are the same under a schema."""
+    if isinstance(wanted, bool) or isinstance(live, bool):
+        return wanted is live
+    if isinstance(wanted, int | float) and isinstance(live, int | float):
+        return wanted == live
+    if schema.type is Type.QUANTITY:
+        return same_amount(wanted, live)
+    if isinstance(wanted, str) and isinstance(live, str):
+        return wanted == live or _same_text(wanted, live, schema.type)
+    return wanted is None and live is None
+
+
+def same_value(wanted: Any, live: Any, schema: Schema) -> bool:
+    """Whether a live value is the wanted one as a whole; it may hold defaults that git leaves out, and nothing else."""
+    if isinstance(wanted, dict):
+        if not isinstance(live, dict):
+            return not wanted and live is None
+        return all(_same_entry(wanted.get(key), live.get(key), key, schema.child(key)) for key in {**wanted, **live})
+    if isinstance(wanted, list):
+        if not isinstance(live, list):
+            return not wanted and live is None
+        items = schema.items or Schema()
+        return len(wanted) == len(live) and all(
+            same_value(one, other, items) for one, other in zip(wanted, live, strict=True)
+        )
+    return same_scalar(wanted, live, schema)
+
+
+def _same_entry(wanted: Any, live: Any, key: str, schema: Schema) -> bool:
+    if wanted is None:
+        return empty(live) or _is_default(live, key, schema)
+    if live is None:
+        return zero(wanted)
+    return same_value(wanted, live, schema)
+
+
+def _is_default(live: Any, key: str, schema: Schema) -> bool:
+    if schema.default is not MISSING and schema.default == live:
+        return True
+    if isinstance(live, dict):
+        return all(_is_default(item, name, schema.child(name)) for name, item in live.items()) or (
+            key == "status" and live == {"phase": "Pending"}
+        )
+    return live in _FILLED_IN.get(key, ())
+
+
+def _same_text(wanted: str, live: str, kind: Type) -> bool:
+    if kind is Type.BYTES:
+        first, second = _bytes(wanted), _bytes(live)
+        return first is not None and first == second
+    if kind is Type.TIME:
+        moment, other = _instant(wanted), _instant(live)
+        return moment is not None and moment == other
+    return False
+
+
+def _bytes(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text.translate({9: None, 10: None, 13: None, 32: None}), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,115 @@
+"""Who owns which field: the `managedFields` of a live object (KEP-555, structured-merge-diff's fieldsV1 form)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from reconciler.model.applyset import FIELD_MANAGER
+from reconciler.model.path import Keyed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from reconciler.model.path import Step
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of managedFields: a manager, how it wrote (`Apply` or `Update`), and the fields that it owns."""
+
+    manager: str
+    operation: str
+    subresource: str
+    api_version: str
+    time: str
+    fields: Fields
+
+    @property
+    def ours(self) -> bool:
+        """Whether this is what we applied."""
+        return self.manager == FIELD_MANAGER and self.operation == "Apply" and not self.subresource
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person's tool wrote it: an `Update` by kubectl of the object itself."""
+        return self.operation == "Update" and not self.subresource and self.manager.startswith("kubectl")
+
+
+def entries(live: Mapping[str, Any]) -> Iterator[Entry]:
+    """Yield the entries of a live object."""
+    for raw in live["metadata"].get("managedFields") or ():
+        yield Entry(
+            raw.get("manager", ""),
+            raw.get("operation", ""),
+            raw.get("subresource", ""),
+            raw.get("apiVersion", ""),
+            raw.get("time", ""),
+            raw.get("fieldsV1") or {},
+        )
+
+
+def own_fields(live: Mapping[str, Any], api_version: str = "") -> Fields | None:
+    """Return the fields that we applied; None where we never did, or did with another version of the kind."""
+    for raw in live["metadata"].get("managedFields") or ():
+        if raw.get("manager") == FIELD_MANAGER and raw.get("operation") == "Apply" and not raw.get("subresource"):
+            if api_version and raw.get("apiVersion") != api_version:
+                return None
+            return raw.get("fieldsV1") or {}
+    return None
+
+
+def owns(fields: Fields, path: Sequence[Step]) -> bool:
+    """Whether a set of fields holds a path, holds something beneath it, or holds all that is around it."""
+    node = fields
+    for step in path:
+        if isinstance(step, int):
+            return True
+        found = node.get(f"f:{step}") if isinstance(step, str) else _element(node, step)
+        if found is None:
+            return False
+        if not found:
+            return True
+        node = found
+    return True
+
+
+def last_owner(live: Mapping[str, Any], path: Sequence[Step]) -> Entry | None:
+    """Return who of the others set a field last; None where nobody but us owns it."""
+    others = [entry for entry in entries(live) if not entry.ours and owns(entry.fields, path)]
+    return max(others, key=lambda entry: entry.time, default=None)
+
+
+@lru_cache(maxsize=65536)
+def element_key(text: str) -> Keyed | None:
+    """Read the key of a list element (`k:{"name":"web"}`), its fields in alphabetical order; None where it is none."""
+    if not text.startswith("k:"):
+        return None
+    return Keyed(sorted(orjson.loads(text[2:]).items()))
+
+
+def _element(node: Fields, step: Keyed) -> Fields | None:
+    wanted = Keyed(sorted(step))
+    return next((fields for text, fields in node.items() if text[:2] == "k:" and element_key(text) == wanted), None)
+
+
+def leaves(fields: Fields, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    """Yield the paths of all owned leaves; elements of sets are told as their list."""
+    for text, below in fields.items():
+        if text == ".":
+            continue
+        key = element_key(text)
+        step: Step | None = text[2:] if text.startswith("f:") else key
+        if step is None:
+            yield path
+        elif key is not None and "." in below:
+            yield (*path, key)
+        elif any(name != "." for name in below):
+            yield from leaves(below, (*path, step))
+        else:
+            yield (*path, step)

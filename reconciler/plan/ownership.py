@@ -1,0 +1,114 @@
+"""Whose an existing object is: ours, a moved one of ours, or somebody else's that may or may not be taken over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.model.applyset import (
+    ENVIRONMENT_LABEL,
+    PART_OF_LABEL,
+    applyset_id,
+    parent_id,
+)
+from reconciler.plan.managed import entries, own_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.environment import Environment
+    from reconciler.model.observation import Observation
+
+_MANAGERS: Final = {
+    "kubectl": ("kubectl-client-side-apply", "kubectl", "kubectl-create", "before-first-apply"),
+    "applyset": ("kubectl", "kubectl-client-side-apply"),
+    "helm": ("helm",),
+    "argocd": ("argocd-controller", "argocd-application-controller", "argocd"),
+    "flux": ("kustomize-controller", "helm-controller"),
+}
+"""The field managers through which each tool writes whole objects."""
+
+_CONTROL_PLANE: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+"""Programs that make objects which people then complete, such as the ServiceAccount `default`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose a live object is.
+
+    `owner` is "" where it is ours, else who has it: one of the names of `policy.adopt`, or words for somebody else.
+    `moved_from` names the component of ours that it was in. `managers` are the field managers to take over.
+    """
+
+    owner: str = ""
+    moved_from: str = ""
+    managers: tuple[str, ...] = ()
+    hint: str = ""
+
+
+OURS: Final = Standing()
+"""An object of the component that wants it."""
+
+
+class Owners:
+    """The ApplySets of one environment, by id."""
+
+    def __init__(self, environment: Environment, observation: Observation) -> None:
+        """Collect the sets of the listed components and of those that still have an inventory."""
+        names = [component.name for component in environment.spec.components]
+        self._environment = environment.name
+        self.component_of = {item.set_id: item.component for item in observation.inventories.values()}
+        self.component_of |= {applyset_id(parent_id(environment.name, name)): name for name in names}
+
+    def component(self, live: Mapping[str, Any]) -> str:
+        """Return the component whose member a live object says it is; "" where it is of no component of ours."""
+        labels = live["metadata"].get("labels") or {}
+        return self.component_of.get(labels.get(PART_OF_LABEL, ""), "")
+
+    def standing(self, live: Mapping[str, Any], component: str) -> Standing:
+        """Tell whose an object is that a component wants."""
+        metadata = live["metadata"]
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        controller = next((item for item in metadata.get("ownerReferences") or () if item.get("controller")), None)
+        if controller is not None:
+            name = f"{controller.get('kind')}/{controller.get('name')}"
+            return Standing(f"its controller {name}", hint=f"take it out of git: {name} makes it")
+        current = self.component(live)
+        if current:
+            return Standing(moved_from=current if current != component else "")
+        other = labels.get(ENVIRONMENT_LABEL)
+        if other and other != self._environment:
+            hint = f"take it out of one of the environments {other} and {self._environment}"
+            return Standing(f"the environment {other}", hint=hint)
+        owner = _tool(labels, annotations)
+        if not owner and own_fields(live) is not None:
+            return OURS
+        return self._foreign(live, owner or _writer(live), component)
+
+    def _foreign(self, live: Mapping[str, Any], owner: str, component: str) -> Standing:
+        known = _MANAGERS.get(owner)
+        if known is None:
+            label = f"{PART_OF_LABEL}={applyset_id(parent_id(self._environment, component))}"
+            return Standing(owner, hint=f"take it out of git, or hand it over with: kubectl label ... {label}")
+        present = dict.fromkeys(entry.manager for entry in entries(live) if not entry.subresource)
+        hint = f"take it out of git, or add {owner} to policy.adopt in environment.yaml"
+        return Standing(owner, managers=tuple(name for name in present if name in known), hint=hint)
+
+
+def _tool(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    if PART_OF_LABEL in labels:
+        return "applyset"
+    if labels.get("app.kubernetes.io/managed-by") == "Helm" and "meta.helm.sh/release-name" in annotations:
+        return "helm"
+    if "argocd.argoproj.io/tracking-id" in annotations or "argocd.argoproj.io/instance" in labels:
+        return "argocd"
+    if any(".toolkit.fluxcd.io/name" in name for name in labels):
+        return "flux"
+    return ""
+
+
+def _writer(live: Mapping[str, Any]) -> str:
+    """Return who wrote an unmarked object: kubectl (or the control plane itself), else the first other manager."""
+    names = [entry.manager for entry in entries(live) if not entry.subresource]
+    others = [name for name in names if not name.startswith(("kubectl", "before-first-apply", *_CONTROL_PLANE))]
+    return f"the field manager {others[0]}" if others else "kubectl"

@@ -1,0 +1,91 @@
+"""What refuses a plan as a whole, before the first write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from reconciler.model.plan import Action, Refusal
+from reconciler.plan.cases import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from reconciler.environment import Environment
+    from reconciler.model.identity import ObjectId
+    from reconciler.model.plan import Change
+    from reconciler.model.resource import Desired
+    from reconciler.plan.cases import Case
+
+_NAMED = 5  # objects that a message names before it only counts
+
+
+def refusals(
+    desired: Desired,
+    environment: Environment,
+    cases: Sequence[Case],
+    deletions: Sequence[Change],
+    owned: Mapping[ObjectId, str],
+) -> tuple[Refusal, ...]:
+    """Return every reason to refuse, so that all are told at once."""
+    return (
+        *_foreign(cases),
+        *_emptied(desired, environment, owned),
+        *_protected(environment, deletions),
+        *_budget(environment, deletions, owned),
+    )
+
+
+def _foreign(cases: Sequence[Case]) -> Iterator[Refusal]:
+    by_owner: dict[tuple[str, str], list[ObjectId]] = {}
+    for case in cases:
+        if case.state is State.FOREIGN:
+            by_owner.setdefault((case.standing.owner, case.standing.hint), []).append(case.resource.id)
+    for (owner, hint), ids in by_owner.items():
+        yield Refusal("foreign-owner", f"{_listed(ids)} exists and belongs to {owner}", hint, tuple(ids))
+
+
+def _emptied(desired: Desired, environment: Environment, owned: Mapping[ObjectId, str]) -> Iterator[Refusal]:
+    counts = Counter(owned.values())
+    for component in environment.spec.components:
+        if component.prune and counts[component.name] and not desired.components.get(component.name):
+            yield Refusal(
+                "empty-render",
+                f"component {component.name} renders nothing, but owns {counts[component.name]} objects in the cluster",
+                "bring its resources back, or take the component out of environment.yaml to delete its objects",
+                tuple(identity for identity, name in owned.items() if name == component.name),
+            )
+
+
+def _protected(environment: Environment, deletions: Sequence[Change]) -> Iterator[Refusal]:
+    protected = environment.policy.deletions.protect
+    by_kind: dict[str, list[ObjectId]] = {}
+    for change in deletions:
+        if change.action is Action.DELETE and change.id.kind in protected:
+            by_kind.setdefault(change.id.kind, []).append(change.id)
+    for kind, ids in by_kind.items():
+        yield Refusal(
+            "protected",
+            f"{_listed(ids)} would be deleted, and {kind} is a protected kind",
+            f"bring it back, keep it with the annotation reconciler.dev/prune: disabled on the live object, "
+            f"or take {kind} out of policy.deletions.protect",
+            tuple(ids),
+        )
+
+
+def _budget(environment: Environment, deletions: Sequence[Change], owned: Mapping[ObjectId, str]) -> Iterator[Refusal]:
+    budget = environment.policy.deletions.budget(len(owned))
+    ids = tuple(change.id for change in deletions if not change.notes)
+    if len(ids) > budget:
+        yield Refusal(
+            "budget",
+            f"{len(ids)} of {len(owned)} objects would be deleted, {budget} are allowed",
+            "look at the deletes; raise policy.deletions in environment.yaml if this is to be the rule",
+            ids,
+            acknowledgeable=True,
+        )
+
+
+def _listed(ids: Sequence[ObjectId]) -> str:
+    named = ", ".join(str(identity) for identity in ids[:_NAMED])
+    return named + (f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else "")
