@@ -1,1 +1,1 @@
-"""Carries out a plan: waves, health, prune, inventory, Lease. The only writer of reconciled objects."""
+"""Carries out a plan: the only writer of reconciled objects, inventories, Leases and run records."""

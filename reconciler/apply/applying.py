@@ -1,0 +1,255 @@
+"""The first half of a run: send what differs, in the order of the graph, and wait until it is healthy where that counts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from reconciler.apply import adoption
+from reconciler.apply.explain import explain
+from reconciler.apply.feed import Scope
+from reconciler.apply.flow import Flow
+from reconciler.apply.kinds import PATIENCE, PAUSE
+from reconciler.apply.schedule import Need, Schedule, State
+from reconciler.apply.waits import Goal, Wait
+from reconciler.apply.work import acts
+from reconciler.errors import ClusterError, Conflict, NotFound
+from reconciler.health import assess
+from reconciler.model.api import ApiResource
+from reconciler.model.applyset import FIELD_MANAGER
+from reconciler.model.outcome import Health, HealthState
+from reconciler.model.plan import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.apply.work import Work
+    from reconciler.cluster.port import Body
+    from reconciler.environment import HealthCheck
+    from reconciler.model.identity import ObjectId
+    from reconciler.model.plan import Change
+    from reconciler.model.resource import Resource
+
+WAIT_ANNOTATION = "reconciler.dev/wait"
+STORAGE_CLASSES = ApiResource("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
+ATTEMPTS = 5
+
+
+class Applying:
+    """The applying phase of one run."""
+
+    def __init__(self, work: Work, problems: Mapping[str, str]) -> None:
+        """Begin; `problems` says, by component, why nothing of it may be sent."""
+        self._work = work
+        self._changes = {change.id: change for change in work.applies}
+        self._problems = problems
+        self._schedule = self._scheduled()
+        self._demanded = self._find_demanded()
+        self._to_create: set[ObjectId] = set()  # replaced objects whose old self is gone
+        self._explaining: set[asyncio.Task[None]] = set()
+        self._flow = Flow(
+            self._schedule,
+            act=self._act,
+            idle=self._idle,
+            on_skip=self._skip,
+            pending=lambda: bool(work.waits.pending or self._explaining),
+            stop=work.stop,
+        )
+
+    async def run(self) -> bool:
+        """Apply; returns whether it came to its end."""
+        self._rule_out()
+        if self._work.wait:
+            await self._learn_storage()
+        await self._flow.run(self._work.group)
+        if self._explaining:
+            await asyncio.wait(self._explaining)
+        self._close()
+        return self._schedule.done
+
+    def _scheduled(self) -> Schedule:
+        graph, components = self._work.plan.graph, self._work.components
+        awaited = frozenset(name for name, item in components.items() if item.wait) if self._work.wait else frozenset()
+        return Schedule(
+            {change.id: change.component for change in self._changes.values()},
+            (Need(edge.dependent, edge.needs, edge.awaited) for edge in graph.edges),
+            ((edge.dependent, edge.needs) for edge in graph.components),
+            awaited,
+        )
+
+    def _find_demanded(self) -> set[ObjectId]:
+        """Return what has to be healthy for something else that is to be sent, unchanged objects included."""
+        graph, changes = self._work.plan.graph, self._changes
+        sent = {change.id for change in changes.values() if acts(change)}
+        demanded = {edge.needs for edge in graph.edges if edge.awaited and edge.dependent in sent}
+        if self._work.wait:
+            sending = {changes[item].component for item in sent}
+            needed = {edge.needs for edge in graph.components if edge.dependent in sending}
+            needed = {name for name in needed if name in self._work.components and self._work.components[name].wait}
+            demanded |= {change.id for change in changes.values() if change.component in needed}
+        return demanded
+
+    def _rule_out(self) -> None:
+        for change in self._changes.values():
+            problem = change.problem or (acts(change) and self._problems.get(change.component, ""))
+            if problem:
+                self._work.ledger.failed(change, problem)
+                if self._schedule.state(change.id) is not State.SKIPPED:
+                    self._schedule.failed(change.id)
+            elif not acts(change):
+                self._work.ledger.unchanged(change)
+
+    async def _learn_storage(self) -> None:
+        """Read the StorageClasses once where claims are sent: they tell which claims wait for a consumer."""
+        claims = (change for change in self._changes.values() if change.id.kind == "PersistentVolumeClaim")
+        if any(acts(change) for change in claims):
+            try:
+                found = [body async for body in self._work.cluster.list(STORAGE_CLASSES)]
+            except ClusterError:
+                return  # without the right to read them, a pending claim counts as waiting for its consumer
+            self._work.waits.related += found
+
+    def _idle(self, item: ObjectId) -> bool:
+        change = self._changes[item]
+        if self._schedule.state(item) is not State.READY:
+            return True  # failed or skipped since it was ready
+        if acts(change):
+            return False
+        self._schedule.applied(item)
+        self._after(change, None)
+        return True
+
+    async def _act(self, item: ObjectId) -> None:
+        change = self._changes[item]
+        if change.resource is None:
+            raise TypeError(f"a plan's {change.action} of {item} has no object to send")
+        self._work.ledger.started(change)
+        try:
+            if change.action is Action.REPLACE and item not in self._to_create:
+                await self._delete_first(change)
+                return
+            body = await self._send(change, change.resource)
+        except ClusterError as error:
+            self._work.ledger.failed(change, str(error))
+            self._schedule.failed(item)
+        else:
+            self._work.ledger.applied(change)
+            self._schedule.applied(item)
+            self._after(change, body)
+
+    async def _send(self, change: Change, resource: Resource) -> Body:
+        work, clock = self._work, self._work.clock
+        kind = await work.kinds.find(resource.gvk)
+        if change.adopt_managers and change.action is not Action.REPLACE:
+            await adoption.adopt(work.cluster, kind, change.id, change.adopt_managers)
+        deadline = clock.monotonic() + PATIENCE
+        while True:
+            try:
+                return await work.cluster.apply(kind, resource.body, field_manager=FIELD_MANAGER, force=change.force)
+            except NotFound as error:  # a new kind is discovered a moment before it accepts objects
+                of_namespace = error.details.get("kind") == "namespaces"
+                if of_namespace or not work.kinds.fresh(resource.gvk) or clock.monotonic() >= deadline:
+                    raise
+            await clock.sleep(PAUSE)
+
+    async def _delete_first(self, change: Change) -> None:
+        work = self._work
+        kind = work.kinds.preferred(change.id.group_kind)
+        if kind is None:
+            raise NotFound(f"the server no longer serves {change.id.group_kind}: run again, the plan is out of date")
+        version = change.resource_version
+        for attempt in range(ATTEMPTS):
+            try:
+                await work.cluster.delete(
+                    kind, change.id.namespace, change.id.name, uid=change.uid, resource_version=version
+                )
+                break
+            except NotFound:
+                break
+            except Conflict:
+                body = await work.cluster.get(kind, change.id.namespace, change.id.name)
+                if attempt == ATTEMPTS - 1 or body["metadata"]["uid"] != change.uid:
+                    raise
+                version = body["metadata"]["resourceVersion"]
+        deadline = work.deadline(change.component)
+        wait = Wait(change, Goal.GONE, deadline, self._old_one_gone, uid=change.uid)
+        work.waits.gone(wait, Scope(kind, change.id.namespace))
+
+    def _old_one_gone(self, wait: Wait, health: Health, reached: bool) -> None:
+        change = wait.change
+        if reached:
+            self._to_create.add(change.id)
+            self._schedule.ready.append(change.id)
+        else:
+            told = f"deleted to be replaced, but still there: {health.message}"
+            self._work.ledger.failed(change, told, health)
+            self._schedule.failed(change.id)
+        self._flow.wake()
+
+    def _after(self, change: Change, body: Body | None) -> None:
+        checks = self._checks(change)
+        kind = self._work.kinds.known(change.resource.gvk) if change.resource is not None else None
+        if not self._awaited(change) or kind is None:
+            self._schedule.settled(change.id)
+            return
+        if body is None and change.id.group_kind in assess.PASSIVE and not checks:
+            self._schedule.settled(change.id)
+            return
+        deadline = self._work.deadline(change.component)
+        wait = Wait(change, Goal.HEALTHY, deadline, self._waited, since=body, checks=checks)
+        self._work.waits.healthy(wait, kind)
+
+    def _checks(self, change: Change) -> tuple[HealthCheck, ...]:
+        component = self._work.components.get(change.component)
+        return component.health_checks if component is not None else ()
+
+    def _awaited(self, change: Change) -> bool:
+        if change.resource is not None and change.resource.annotations.get(WAIT_ANNOTATION) == "disabled":
+            return False
+        component = self._work.components.get(change.component)
+        waits = self._work.wait and component is not None and component.wait
+        return change.id in self._demanded or (acts(change) and waits)
+
+    def _waited(self, wait: Wait, health: Health, reached: bool) -> None:
+        if reached:
+            self._work.ledger.healthy(wait.change, health)
+            self._schedule.settled(wait.change.id)
+            self._flow.wake()
+            return
+        task = self._work.group.create_task(self._give_up(wait, health))
+        self._explaining.add(task)
+        task.add_done_callback(self._explained)
+
+    def _explained(self, task: asyncio.Task[None]) -> None:
+        self._explaining.discard(task)
+        self._flow.wake()
+
+    async def _give_up(self, wait: Wait, health: Health) -> None:
+        told = await explain(self._work.cluster, wait.body, health)
+        if health.state not in (HealthState.FAILED, HealthState.NOT_FOUND, HealthState.UNKNOWN):
+            told = f"not healthy after {self._work.timeout(wait.change.component):g} s: {told}"
+        self._work.ledger.failed(wait.change, told, health)
+        self._schedule.failed(wait.change.id)
+
+    def _skip(self, item: ObjectId, reason: str) -> None:
+        change = self._changes[item]
+        if acts(change):
+            self._work.ledger.skipped(change, reason)
+        else:
+            self._work.ledger.broken.add(change.component)
+
+    def _close(self) -> None:
+        """Give everything that a stopped run leaves behind its outcome."""
+        waits = {wait.change.id: wait for wait in self._work.waits.pending}
+        for item in self._schedule.unfinished:
+            change, wait = self._changes[item], waits.get(item)
+            self._work.ledger.broken.add(change.component)
+            if not acts(change):
+                continue
+            if self._schedule.state(item) is State.APPLIED:
+                self._work.ledger.unfinished(change, wait.last if wait is not None else None)
+            elif item in self._to_create or wait is not None:
+                told = "deleted, and not created again before the run was stopped: the next apply creates it"
+                self._work.ledger.failed(change, told)
+            else:
+                self._work.ledger.skipped(change, "the run was stopped before it was sent")

@@ -1,0 +1,232 @@
+"""The second half of a run: delete what git no longer wants, what needs others first, and only what is ours.
+
+Each kind is listed again. Deleted is what carries our ApplySet's label, and has an `Apply` entry of ours, and belongs
+to no controller (controllers copy labels to what they make). Each delete names the uid and resourceVersion it means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from reconciler.apply.feed import Scope
+from reconciler.apply.flow import Flow
+from reconciler.apply.schedule import Need, Schedule, State
+from reconciler.apply.waits import Goal, Wait
+from reconciler.errors import ClusterError, Conflict, NotFound
+from reconciler.model.applyset import FIELD_MANAGER, PART_OF_LABEL, applyset_id, parent_id
+from reconciler.model.identity import GroupKind, ObjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.apply.work import Work
+    from reconciler.cluster.port import Body
+    from reconciler.model.outcome import Health
+    from reconciler.model.plan import Change
+
+ATTEMPTS = 5
+CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+NAMESPACE = GroupKind("", "Namespace")
+
+
+class Pruning:
+    """The pruning phase of one run."""
+
+    def __init__(self, work: Work) -> None:
+        """Begin after the applying phase: what went wrong there holds deletes back."""
+        self._work = work
+        self._held = self._holding()
+        self._changes = {change.id: change for change in work.deletes}
+        self._bodies: dict[ObjectId, Body] = {}
+        self._errors: dict[GroupKind, str] = {}
+        self._schedule = Schedule(
+            {item: change.component for item, change in self._changes.items()},
+            self._needs(),
+            ((edge.needs, edge.dependent) for edge in work.plan.graph.components),
+            frozenset(change.component for change in self._changes.values()),
+        )
+        self._flow = Flow(
+            self._schedule,
+            act=self._act,
+            idle=self._idle,
+            on_skip=self._skip,
+            pending=lambda: bool(work.waits.pending),
+            stop=work.stop,
+        )
+
+    async def run(self) -> bool:
+        """Prune; returns whether it came to its end."""
+        self._hold_back()
+        left = (State.BLOCKED, State.READY)
+        kinds = {item.group_kind for item in self._changes if self._schedule.state(item) in left}
+        if not self._work.stop.is_set():
+            await asyncio.gather(*(self._list(kind) for kind in kinds))
+        await self._flow.run(self._work.group)
+        self._close()
+        return self._schedule.done
+
+    def _needs(self) -> Iterator[Need]:
+        """Turn the graph round: what needs something goes before it; what lies in a Namespace or is of a CRD as well."""
+        for edge in self._work.plan.graph.edges:
+            yield Need(edge.needs, edge.dependent, awaited=True)
+        for item in self._changes:
+            if item.namespace:
+                yield Need(ObjectId("", "Namespace", "", item.namespace), item, awaited=True)
+            kind = self._work.kinds.preferred(item.group_kind)
+            if kind is not None and "." in kind.group:
+                definition = ObjectId(CRD.group, CRD.kind, "", f"{kind.plural}.{kind.group}")
+                yield Need(definition, item, awaited=True)
+
+    def _holding(self) -> dict[str, str]:
+        """Return the components of which nothing is deleted in this run, and why."""
+        held = {name: f"not everything of component {name} was applied" for name in self._work.ledger.broken}
+        needs: dict[str, list[str]] = {}
+        for edge in self._work.plan.graph.components:
+            needs.setdefault(edge.dependent, []).append(edge.needs)
+        waiting = list(held)
+        while waiting:
+            name = waiting.pop()
+            for needed in needs.get(name, ()):
+                if needed not in held:
+                    held[needed] = f"component {name}, which needs {needed}, was not applied completely"
+                    waiting.append(needed)
+        return held
+
+    def _hold_back(self) -> None:
+        for item, change in self._changes.items():
+            if self._schedule.state(item) is State.SKIPPED:
+                continue
+            if change.problem:
+                self._work.ledger.failed(change, change.problem)
+                self._schedule.failed(item)
+            elif change.component in self._held:
+                self._schedule.abandon(item, "is kept")
+
+    def _skip(self, item: ObjectId, reason: str) -> None:
+        change = self._changes[item]
+        self._work.ledger.skipped(change, f"kept: {self._held.get(change.component, reason)}")
+
+    async def _list(self, kind: GroupKind) -> None:
+        resource = self._work.kinds.preferred(kind)
+        if resource is None:
+            if self._work.kinds.unknown(kind):
+                self._errors[kind] = f"{kind} cannot be listed: its backend did not answer discovery"
+            return
+        try:
+            listed = await self._work.cluster.list_version(resource, selector=self._work.waits.selector)
+        except NotFound:
+            return  # the kind is gone, and its objects with it
+        except ClusterError as error:
+            self._errors[kind] = f"nothing is deleted without listing it again: {error}"
+            return
+        for body in listed[0]:
+            item = ObjectId.of(body)
+            if item in self._changes:
+                self._bodies[item] = body
+        if any(item.group_kind == kind for item in self._bodies):
+            self._work.waits.follow(Scope(resource, "", self._work.waits.selector), listed)
+
+    def _idle(self, item: ObjectId) -> bool:
+        """Deal with what needs no request: it is gone already, is not ours, or could not be listed."""
+        change, ledger = self._changes[item], self._work.ledger
+        if self._schedule.state(item) is not State.READY:
+            return True
+        if item.group_kind in self._errors:
+            ledger.failed(change, self._errors[item.group_kind])
+            self._schedule.failed(item)
+            return True
+        body = self._bodies.get(item)
+        foreign = self._foreign(change, body) if body is not None else ""
+        if body is not None and not foreign:
+            return False
+        self._schedule.applied(item)
+        self._schedule.settled(item)
+        if foreign:
+            ledger.unchanged(change, f"left alone: {foreign}")
+        else:
+            ledger.pruned(change, "was gone already")
+        return True
+
+    def _foreign(self, change: Change, body: Body) -> str:
+        set_id = applyset_id(parent_id(self._work.plan.environment, change.component))
+        return foreign(body, set_id, change.uid)
+
+    async def _act(self, item: ObjectId) -> None:
+        change = self._changes[item]
+        self._work.ledger.started(change)
+        try:
+            left_alone = await self._delete(change)
+        except ClusterError as error:
+            self._work.ledger.failed(change, f"not deleted: {error}")
+            self._schedule.failed(item)
+            return
+        self._schedule.applied(item)
+        if left_alone:
+            self._schedule.settled(item)
+            self._work.ledger.unchanged(change, f"left alone: {left_alone}")
+
+    async def _delete(self, change: Change) -> str:
+        """Delete one object; returns why it was left alone after all, or ""."""
+        work, item = self._work, change.id
+        kind = work.kinds.preferred(item.group_kind)
+        if kind is None:
+            raise NotFound(f"the server no longer serves {item.group_kind}")
+        body = self._bodies[item]
+        for attempt in range(ATTEMPTS):
+            metadata = body["metadata"]
+            try:
+                await work.cluster.delete(
+                    kind, item.namespace, item.name, uid=metadata["uid"], resource_version=metadata["resourceVersion"]
+                )
+                break
+            except NotFound:
+                break
+            except Conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            try:
+                body = await work.cluster.get(kind, item.namespace, item.name)
+            except NotFound:
+                break
+            if why := self._foreign(change, body):
+                return why
+        wait = Wait(change, Goal.GONE, work.deadline(change.component), self._gone, uid=body["metadata"]["uid"])
+        work.waits.gone(wait, Scope(kind, "", work.waits.selector))
+        return ""
+
+    def _gone(self, wait: Wait, health: Health, reached: bool) -> None:
+        change = wait.change
+        if reached:
+            self._work.ledger.pruned(change)
+            self._schedule.settled(change.id)
+        else:
+            seconds = f"{self._work.timeout(change.component):g} s"
+            self._work.ledger.failed(change, f"deleted, but still there after {seconds}: {health.message}", health)
+            self._schedule.failed(change.id)
+        self._flow.wake()
+
+    def _close(self) -> None:
+        for item in self._schedule.unfinished:
+            change = self._changes[item]
+            self._work.ledger.broken.add(change.component)
+            if self._schedule.state(item) is State.APPLIED:
+                self._work.ledger.deleting(change)
+            else:
+                self._work.ledger.skipped(change, "the run was stopped before it was deleted")
+
+
+def foreign(body: Body, set_id: str, uid: str) -> str:
+    """Return why an object must not be pruned, or ""."""
+    metadata = body["metadata"]
+    if uid and metadata.get("uid") != uid:
+        return "it is another object of the same name than the one in the plan"
+    if (metadata.get("labels") or {}).get(PART_OF_LABEL) != set_id:
+        return f"it no longer carries the label {PART_OF_LABEL} of this component"
+    owner = next((item for item in metadata.get("ownerReferences") or () if item.get("controller")), None)
+    if owner is not None:
+        return f"it belongs to {owner.get('kind')}/{owner.get('name')}"
+    entries = metadata.get("managedFields") or ()
+    if not any(item.get("manager") == FIELD_MANAGER and item.get("operation") == "Apply" for item in entries):
+        return f"{FIELD_MANAGER} has applied none of its fields"
+    return ""

@@ -1,0 +1,118 @@
+"""Carries out a plan: inventories widen, objects go out in order, health is awaited, prune, inventories shrink.
+
+A run that is killed at any point is continued by the next one: inventories are never too narrow, objects carry their
+membership themselves, and every step is one that may be done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.apply import history, inventories
+from reconciler.apply.applying import Applying
+from reconciler.apply.kinds import Kinds
+from reconciler.apply.ledger import Ledger
+from reconciler.apply.pruning import Pruning
+from reconciler.apply.waits import Waits
+from reconciler.apply.work import Work
+from reconciler.errors import ClusterError
+from reconciler.health import custom
+from reconciler.model.outcome import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.clock import Clock
+    from reconciler.cluster.port import Cluster
+    from reconciler.environment import Environment
+    from reconciler.model.api import Discovery
+    from reconciler.model.outcome import Event
+    from reconciler.model.plan import Plan
+
+
+async def apply(
+    cluster: Cluster,
+    plan: Plan,
+    environment: Environment,
+    discovery: Discovery,
+    *,
+    clock: Clock,
+    stop: asyncio.Event,
+    emit: Callable[[Event], None],
+    wait: bool = True,
+) -> Report:
+    """Carry out a plan and return what became of every object; what goes wrong with one of them is never raised.
+
+    `discovery` is that of the plan's observation. Once `stop` is set no new request is sent, and the report says that
+    the run was interrupted. `wait` False: health is awaited only where the next object could not be accepted without it.
+    Raises ConfigError, before anything is written, where a health check is no CEL.
+    """
+    for component in environment.spec.components:
+        custom.require_valid(component.health_checks)
+    begun, ledger = clock.monotonic(), Ledger(clock, emit)
+    async with asyncio.TaskGroup() as group:
+        waits = Waits(cluster, plan.environment, clock, ledger=ledger, group=group)
+        work = Work(
+            cluster=cluster,
+            plan=plan,
+            environment=environment,
+            components={item.name: item for item in environment.spec.components},
+            kinds=Kinds(cluster, discovery, clock),
+            clock=clock,
+            stop=stop,
+            ledger=ledger,
+            waits=waits,
+            group=group,
+            wait=wait,
+        )
+        try:
+            finished = await _phases(work)
+        finally:
+            await waits.close()
+    report = Report(
+        plan.environment,
+        plan.revision,
+        plan.id,
+        tuple(ledger.outcomes[change.id] for change in plan.changes),
+        {},
+        clock.monotonic() - begun,
+        interrupted=not finished,
+        component_seconds=ledger.component_seconds,
+    )
+    await _record(cluster, report, clock, always=not plan.empty)
+    return replace(report, requests=cluster.requests.snapshot())
+
+
+async def _phases(work: Work) -> bool:
+    """Apply, prune, shrink; returns whether the run came to its end."""
+    current = dict(work.plan.inventories)
+    problems: dict[str, str] = {}
+    if not work.stop.is_set():
+        current, problems = await inventories.widen(work)
+    applied = await Applying(work, problems).run()
+    pruned = await Pruning(work).run()
+    if not applied or not pruned:
+        return False
+    if not work.stop.is_set():
+        await inventories.shrink(work, current)
+    return True
+
+
+async def _record(cluster: Cluster, report: Report, clock: Clock, *, always: bool) -> None:
+    """Keep the record of the run; one that changed nothing is kept only where it says something new."""
+    made = history.of(report, clock.now())
+    try:
+        if not always:
+            last = await history.read(cluster, report.environment)
+            same = last is not None and (last.revision, last.plan_id, last.result) == (
+                made.revision,
+                made.plan_id,
+                made.result,
+            )
+            if same:
+                return
+        await history.record(cluster, report.environment, made)
+    except ClusterError:
+        return  # a run is not undone because it could not be noted down
