@@ -1,80 +1,171 @@
-"""From a kubeconfig or a ServiceAccount to an address, a TLS context and headers; the official client does the reading."""
+"""From a kubeconfig's context, or a Pod's ServiceAccount, to what a request needs: server, TLS, authorization.
+
+Tokens, client certificates and basic authentication are read here. Exec plugins, auth providers and ServiceAccounts
+are left to `kubernetes.aio`, which is imported only for them: it takes longer to load than a small plan to make.
+"""
 
 from __future__ import annotations
 
-import os
+import asyncio
+import base64
+import binascii
 import ssl
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
+from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ConfigError
 
-DEFAULT_KUBECONFIG = "~/.kube/config"
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from reconciler.cluster.kubeconfig import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """How one API server is reached as one user. Tokens are read anew for each request, for they expire."""
+class Access:
+    """How one API server is reached.
+
+    `authorize` gives the value of the Authorization header ("" for none); its argument asks for a fresh one, after the
+    server has refused the last.
+    """
 
     server: str
-    tls: ssl.SSLContext
-    proxy: str | None
-    configuration: Any
-
-    async def headers(self) -> dict[str, str]:
-        """Return the headers that prove who we are; empty where a client certificate does."""
-        settings = await self.configuration.auth_settings()
-        made = {item["key"]: str(item["value"]) for item in settings.values() if item.get("value")}
-        basic = self.configuration.get_basic_auth_token() if self.configuration.username else None
-        return {**made, "authorization": basic} if basic else made
+    tls: ssl.SSLContext | None
+    authorize: Callable[[bool], Awaitable[str]]
+    server_name: str | None = None
+    proxy: str | None = None
 
 
-async def load(*, kubeconfig: str | None, context: str | None, in_cluster: bool) -> Credentials:
-    """Read credentials; raises ConfigError that says where was looked and which contexts there are."""
-    configuration = Configuration()
-    configuration.connection_pool_maxsize = 0
-    if in_cluster:
-        try:
-            config.load_incluster_config(configuration)
-        except config.ConfigException as error:
-            raise ConfigError(
-                f"cluster.inCluster: this does not run in a Pod with a ServiceAccount: {error}"
-            ) from error
+async def of_context(context: Context) -> Access:
+    """Return the access that a context of a kubeconfig describes; raises ConfigError."""
+    user = context.user
+    if "exec" in user or "auth-provider" in user:
+        tls_user, authorize = await _from_plugin(context)
     else:
-        path = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-        await _load_file(path, context, configuration)
+        tls_user, authorize = user, _static(context)
+    cluster = context.cluster
+    server = str(cluster["server"]).rstrip("/")
+    tls = _tls(context, {**user, **tls_user}) if server.startswith("https:") else None
+    return Access(server, tls, authorize, cluster.get("tls-server-name"), cluster.get("proxy-url"))
+
+
+async def of_service_account() -> Access:
+    """Return the access of the Pod that this runs in; raises ConfigError where it runs in none."""
+    from kubernetes.aio import config
+    from kubernetes.aio.client import Configuration
+
+    settings: Any = Configuration()
     try:
-        rest = RESTClientObject(configuration)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"the certificates of {configuration.host} cannot be used: {error}") from error
-    return Credentials(configuration.host.rstrip("/"), rest.ssl_context, configuration.proxy, configuration)
-
-
-def _existing(path: str) -> str:
-    """Return the files of a KUBECONFIG-like path; raises ConfigError where none of them exists."""
-    files = [str(Path(item).expanduser()) for item in path.split(os.pathsep) if item]
-    if not any(Path(item).is_file() for item in files):
-        raise ConfigError(f"there is no kubeconfig at {', '.join(files)}: set KUBECONFIG, or cluster.kubeconfig")
-    return os.pathsep.join(files)
-
-
-async def _load_file(path: str, context: str | None, configuration: Configuration) -> None:
-    joined = _existing(path)
-    try:
-        if context is not None:
-            known, _ = config.list_kube_config_contexts(config_file=joined)
-            names = [item["name"] for item in known]
-            if context not in names:
-                raise ConfigError(f"{path} has no context {context!r}; it has {', '.join(sorted(names)) or 'none'}")
-        await config.load_kube_config(
-            config_file=joined, context=context, client_configuration=configuration, persist_config=False
-        )
+        config.load_incluster_config(client_configuration=settings)
     except config.ConfigException as error:
-        raise ConfigError(f"{path} cannot be used as a kubeconfig: {error}") from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} cannot be read as a kubeconfig: {error}") from error
+        raise ConfigError(f"cluster.inCluster is set, but this does not run in a Pod: {error}") from error
+    tls = ssl.create_default_context(cafile=settings.ssl_ca_cert)
+
+    async def authorize(_refresh: bool) -> str:
+        settings.refresh_api_key_hook(settings)
+        return str(settings.api_key["BearerToken"])
+
+    return Access(settings.host, tls, authorize)
+
+
+def _static(context: Context) -> Callable[[bool], Awaitable[str]]:
+    """Return the authorization of a user entry; a token file is read anew each time it is refused."""
+    user = context.user
+    known = ""
+    if user.get("token"):
+        known = f"Bearer {user['token']}"
+    elif user.get("username") and "password" in user:
+        known = "Basic " + base64.b64encode(f"{user['username']}:{user['password']}".encode()).decode()
+
+    async def authorize(refresh: bool) -> str:
+        nonlocal known
+        if user.get("tokenFile") and not user.get("token") and (refresh or not known):
+            known = f"Bearer {await asyncio.to_thread(_text, user['tokenFile'], context.name)}"
+        return known
+
+    return authorize
+
+
+def _text(path: str, context: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"context {context}: {path} cannot be read: {error.strerror}") from error
+
+
+async def _from_plugin(context: Context) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
+    """Ask an exec plugin or auth provider; returns what it gives for TLS, and the authorization."""
+    loader = await _asked(context)
+
+    async def authorize(refresh: bool) -> str:
+        nonlocal loader
+        if refresh:
+            loader = await _asked(context)
+        elif "exec" in context.user:
+            await loader.load_from_exec_plugin()  # answers from memory until the credential's time is over
+        return str(getattr(loader, "token", ""))
+
+    paths = {"client-certificate": getattr(loader, "cert_file", None), "client-key": getattr(loader, "key_file", None)}
+    return {key: value for key, value in paths.items() if value}, authorize
+
+
+async def _asked(context: Context) -> Any:
+    from kubernetes.aio import config
+    from kubernetes.aio.client import Configuration
+    from kubernetes.aio.config.kube_config import KubeConfigLoader
+
+    document = {
+        "current-context": context.name,
+        "contexts": [{"name": context.name, "context": {"cluster": "cluster", "user": "user"}}],
+        "clusters": [{"name": "cluster", "cluster": context.cluster}],
+        "users": [{"name": "user", "user": context.user}],
+    }
+    try:
+        loader = KubeConfigLoader(document, config_base_path="")
+        await loader.load_and_set(Configuration())
+    except (config.ConfigException, ValueError, KeyError, OSError) as error:
+        raise ConfigError(f"context {context.name}: its credentials cannot be obtained: {error}") from error
+    if not any(hasattr(loader, name) for name in ("token", "cert_file")):
+        command = (context.user.get("exec") or {}).get("command", "the auth provider")
+        raise ConfigError(f"context {context.name}: {command} gave no credentials; run it by hand to see why")
+    return loader
+
+
+def _tls(context: Context, user: dict[str, Any]) -> ssl.SSLContext:
+    cluster = context.cluster
+    try:
+        tls = ssl.create_default_context(
+            cafile=cluster.get("certificate-authority") if not cluster.get("certificate-authority-data") else None,
+            cadata=_decoded(cluster, "certificate-authority-data", context.name),
+        )
+        if cluster.get("insecure-skip-tls-verify"):
+            tls.check_hostname = False
+            tls.verify_mode = ssl.CERT_NONE
+        # Python 3.13 asks more of certificates than API servers that sign for themselves give.
+        tls.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+        _add_client_certificate(tls, user, context.name)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"context {context.name}: its certificates cannot be used: {error}") from error
+    return tls
+
+
+def _add_client_certificate(tls: ssl.SSLContext, user: dict[str, Any], context: str) -> None:
+    certificate, key = (_decoded(user, f"client-{part}-data", context) for part in ("certificate", "key"))
+    if certificate and key:
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:  # mode 0600, and gone at once
+            both.write(certificate + "\n" + key)
+            both.flush()
+            tls.load_cert_chain(both.name)
+    elif user.get("client-certificate"):
+        tls.load_cert_chain(user["client-certificate"], user.get("client-key"))
+
+
+def _decoded(entry: dict[str, Any], key: str, context: str) -> str | None:
+    if not entry.get(key):
+        return None
+    try:
+        return base64.b64decode(entry[key], validate=False).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"context {context}: {key} is not base64 of a PEM file") from error

@@ -1,44 +1,46 @@
-"""Aggregated discovery documents (KEP-3352) to what they say."""
+"""Aggregated discovery (KEP-3352): every served kind in two answers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.errors import ClusterError
 from reconciler.model.api import ApiResource, Discovery
+from reconciler.model.identity import GroupKind, GroupVersionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from reconciler.model.identity import GroupKind, GroupVersionKind
+    from collections.abc import Iterable, Mapping
 
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+PATHS = ("/api", "/apis")
 
 
-def read(documents: Iterable[Mapping[str, Any]]) -> Discovery:
-    """Return all served kinds of the documents of `/api` and `/apis`."""
+def read(documents: Iterable[Mapping[str, Any]], server: str) -> Discovery:
+    """Read the answers of `/api` and `/apis`; raises ClusterError where they are not aggregated ones."""
     resources: dict[GroupVersionKind, ApiResource] = {}
-    preferred: dict[GroupKind, ApiResource] = {}
     failed: list[str] = []
     for document in documents:
-        for group in document.get("items", ()):
-            name = group.get("metadata", {}).get("name", "")
-            for version in group.get("versions", ()):
+        if document.get("kind") != "APIGroupDiscoveryList":
+            raise ClusterError(f"{server} offers no aggregated discovery: Kubernetes 1.30 or later is needed")
+        for group in document["items"]:
+            name = (group.get("metadata") or {}).get("name", "")
+            for version in group.get("versions") or ():
                 if version.get("freshness") == "Stale":
                     failed.append(f"{name}/{version['version']}")
-                for resource in _resources(name, version):
-                    resources.setdefault(resource.gvk, resource)
-                    preferred.setdefault(resource.gvk.group_kind, resource)
+                for item in _kinds(name, version):
+                    resources.setdefault(item.gvk, item)
+    preferred: dict[GroupKind, ApiResource] = {}
+    for item in resources.values():
+        preferred.setdefault(GroupKind(item.group, item.kind), item)
     return Discovery(resources, preferred, tuple(failed))
 
 
-def _resources(group: str, version: Mapping[str, Any]) -> Iterator[ApiResource]:
-    for item in version.get("resources", ()):
-        kind = item.get("responseKind") or {}
-        yield ApiResource(
-            group,
-            version["version"],
-            str(kind.get("kind", "")),
-            item["resource"],
-            item.get("scope") == "Namespaced",
-            frozenset(item.get("verbs", ())),
-        )
+def _kinds(group: str, version: Mapping[str, Any]) -> Iterable[ApiResource]:
+    """Yield the kinds of one group/version that can be read; what cannot (reviews, bindings) is no object to keep."""
+    for item in version.get("resources") or ():
+        kind = (item.get("responseKind") or {}).get("kind")
+        verbs = frozenset(item.get("verbs") or ())
+        if kind and "get" in verbs:
+            yield ApiResource(
+                group, version["version"], kind, item["resource"], item.get("scope") == "Namespaced", verbs
+            )

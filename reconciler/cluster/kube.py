@@ -1,161 +1,191 @@
-"""The real adapter of the cluster port: one API server over HTTP."""
+"""The real adapter of the cluster port: one Kubernetes API server over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from reconciler.cluster import credentials, discovery
-from reconciler.cluster.documents import Documents
+from reconciler.cluster import credentials, discovery, failures
+from reconciler.cluster import kubeconfig as kubeconfig_file
+from reconciler.cluster.documents import Documents, index_key, needed
+from reconciler.cluster.requests import Request, Requests
 from reconciler.cluster.transport import Transport
 from reconciler.errors import NotFound, Unavailable
 from reconciler.model.api import WatchEvent
+from reconciler.model.applyset import FIELD_MANAGER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
     from pathlib import Path
 
+    from reconciler.cluster.credentials import Access
     from reconciler.cluster.port import Bodies, Body
     from reconciler.model.api import ApiResource, Discovery, RequestCount
 
-PAGE: Final = 500
-WATCH_SECONDS: Final = 300
-APPLY_TYPE: Final = "application/apply-patch+yaml"
-PATCH_TYPES: Final = {"json": "application/json-patch+json", "merge": "application/merge-patch+json"}
-METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PAGE = 500
+WATCH_SECONDS = 290  # a little less than what proxies usually allow
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+APPLY = "application/apply-patch+yaml"  # JSON is YAML
+PATCHES = {"json": "application/json-patch+json", "merge": "application/merge-patch+json"}
 
 
 class KubeCluster:
-    """One API server, as one user. See `cluster.port.Cluster` for what each method promises."""
+    """One API server, as one user; see `cluster.port.Cluster` for what its methods promise."""
 
-    def __init__(self, transport: Transport, documents: Documents) -> None:
-        """Use a transport and a folder of OpenAPI documents."""
-        self._transport = transport
-        self._documents = documents
+    def __init__(self, access: Access, cache_dir: Path) -> None:
+        """Prepare to talk to a server; nothing is sent yet."""
+        self._access = access
+        self._transport = Transport(access)
+        self._requests = Requests(access.server, self._transport.send, self._transport.open, access.authorize)
+        self._documents = Documents(cache_dir)
 
     @classmethod
     async def connect(
-        cls, *, kubeconfig: str | None = None, context: str | None = None, in_cluster: bool = False, cache_dir: Path
+        cls, *, kubeconfig: str | None, context: str | None, in_cluster: bool = False, cache_dir: Path
     ) -> KubeCluster:
-        """Read credentials; nothing is sent yet. Raises ConfigError where they cannot be used."""
-        found = await credentials.load(kubeconfig=kubeconfig, context=context, in_cluster=in_cluster)
-        return cls(Transport(found), Documents(cache_dir))
+        """Find the server and the credentials; the first request tells whether they are right.
+
+        Raises ConfigError where there is no usable kubeconfig, no such context, or no credentials.
+        """
+        if in_cluster:
+            return cls(await credentials.of_service_account(), cache_dir)
+        return cls(await credentials.of_context(kubeconfig_file.load(kubeconfig, context)), cache_dir)
 
     @property
     def name(self) -> str:
         """The server's address."""
-        return self._transport.server
+        return self._access.server
 
     @property
     def requests(self) -> RequestCount:
         """The requests sent so far."""
-        return self._transport.requests
+        return self._requests.count
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the server has warned of, each warning once."""
+        return tuple(self._requests.warnings)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What did not go as it should, and did no harm."""
+        return (self._documents.note,) if self._documents.note else ()
 
     async def discover(self) -> Discovery:
-        """Read all served kinds."""
-        contents = await asyncio.gather(
-            *(self._transport.send("discovery", "GET", path, accept=discovery.ACCEPT) for path in ("/api", "/apis"))
+        """Read all served kinds (aggregated discovery, two requests)."""
+        answers = await asyncio.gather(
+            *(
+                self._requests.json(Request("discovery", "GET", path, accept=discovery.ACCEPT))
+                for path in discovery.PATHS
+            )
         )
-        return discovery.read(orjson.loads(content) for content in contents)
+        return discovery.read(answers, self.name)
 
     async def openapi(self, group_versions: Iterable[str]) -> Mapping[str, Body]:
-        """Read OpenAPI documents, from disk where their hash is known."""
-        index = orjson.loads(await self._transport.send("openapi", "GET", "/openapi/v3"))["paths"]
-        wanted = {}
-        for group_version in group_versions:
-            entry = index.get(f"apis/{group_version}" if "/" in group_version else f"api/{group_version}")
-            if entry is not None:
-                wanted[group_version] = entry["serverRelativeURL"]
-        found = await asyncio.gather(*(self._document(address) for address in wanted.values()))
-        return dict(zip(wanted, found, strict=True))
+        """Read OpenAPI v3 documents; group/versions that the server does not know are left out."""
+        wanted = tuple(group_versions)
+        if not wanted:
+            return {}
+        index = (await self._requests.json(Request("openapi", "GET", "/openapi/v3")))["paths"]
+        served = [(name, index[index_key(name)]["serverRelativeURL"]) for name in wanted if index_key(name) in index]
+        documents = await asyncio.gather(*(self._document(name, url) for name, url in served))
+        return {name: document for (name, _), document in zip(served, documents, strict=True)}
 
-    async def _document(self, address: str) -> Body:
-        key = f"{self.name}{address}"
-        kept = self._documents.get(key)
-        if kept is not None:
-            return kept
-        path, _, query = address.partition("?")
-        pairs = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
-        content = await self._transport.send("openapi", "GET", path, query=pairs)
-        if pairs.get("hash"):
-            self._documents.put(key, content)
-        body: Body = orjson.loads(content)
-        return body
+    async def _document(self, group_version: str, url: str) -> Body:
+        found = self._documents.find(group_version, url)
+        if found is None:
+            path, _, query = url.partition("?")
+            pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
+            found = needed(await self._requests.json(Request("openapi", "GET", path, pairs)))
+            self._documents.keep(group_version, url, found)
+        return found
 
     async def list(
         self, resource: ApiResource, *, namespace: str = "", selector: str = "", metadata_only: bool = False
     ) -> AsyncIterator[Body]:
-        """Yield the objects of a collection, page by page."""
-        async for page in self._pages(resource, namespace, selector, metadata_only=metadata_only):
-            for item in page["items"]:
-                yield _typed(item, resource)
+        """Yield the objects of a collection, paged by 500; each body carries apiVersion and kind."""
+        accept = METADATA if metadata_only else "application/json"
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page, following = await self._page(resource, namespace, query, accept)
+            for body in page["items"] or ():
+                yield body
+            if not following:
+                return
+            query = {**query, "continue": following}
+
+    async def _page(
+        self, resource: ApiResource, namespace: str, query: Mapping[str, str], accept: str
+    ) -> tuple[dict[str, Any], str]:
+        """Return one page and the token of the next.
+
+        Where a token has expired the server gives another one, to go on with the collection as it is now: objects that
+        were there all the time are still all found.
+        """
+        while True:
+            request = Request("list", "GET", resource.path(namespace), query, accept=accept)
+            try:
+                page = await self._requests.json(request)
+            except NotFound as error:
+                fresh = error.details.get("continue")
+                if error.status != 410 or not fresh:
+                    raise
+                query = {**query, "continue": str(fresh)}
+            else:
+                for body in page.get("items") or ():
+                    body["apiVersion"], body["kind"] = resource.gvk.api_version, resource.kind
+                return page, (page.get("metadata") or {}).get("continue") or ""
 
     async def list_version(
         self, resource: ApiResource, *, namespace: str = "", selector: str = ""
     ) -> tuple[Bodies, str]:
-        """Return a whole collection and its resourceVersion."""
-        items: Bodies = []
-        version = ""
-        async for page in self._pages(resource, namespace, selector, metadata_only=False):
-            items.extend(_typed(item, resource) for item in page["items"])
-            version = page["metadata"].get("resourceVersion", "")
-        return items, version
-
-    async def _pages(
-        self, resource: ApiResource, namespace: str, selector: str, *, metadata_only: bool
-    ) -> AsyncIterator[Body]:
+        """Return a whole collection and its resourceVersion, from which a watch can go on."""
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
-        accept = METADATA_ONLY if metadata_only else "application/json"
+        found: Bodies = []
+        version = ""
         while True:
-            page = orjson.loads(
-                await self._transport.send("list", "GET", resource.path(namespace), query=query, accept=accept)
-            )
-            page["items"] = page.get("items") or []
-            yield page
-            token = page["metadata"].get("continue")
-            if not token:
-                return
-            query = {**query, "continue": token}
+            page, following = await self._page(resource, namespace, query, "application/json")
+            version = version or page["metadata"]["resourceVersion"]
+            found += page["items"] or ()
+            if not following:
+                return found, version
+            query = {**query, "continue": following}
 
     async def get(self, resource: ApiResource, namespace: str, name: str) -> Body:
         """Read one object."""
-        return await self._json("get", "GET", resource.path(namespace, name))
+        return await self._object(Request("get", "GET", _path(resource, namespace, name)))
 
     async def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int = 1) -> str:
         """Read the last lines of a container's log."""
-        query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        content = await self._transport.send("get", "GET", path, query=query, accept="*/*", retry=False)
-        return content.decode(errors="replace")
+        query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
+        answer = await self._requests.answer(Request("get", "GET", path, query, accept="*/*"))
+        return answer.body.decode(errors="replace").rstrip("\n")
 
     async def apply(
         self, resource: ApiResource, body: Body, *, field_manager: str, force: bool = False, dry_run: bool = False
     ) -> Body:
-        """Server-side apply one object."""
+        """Server-side apply one object with strict field validation; returns it as the server has it (KEP-555)."""
         query = {"fieldManager": field_manager, "force": str(force).lower(), "fieldValidation": "Strict"}
-        metadata = body["metadata"]
-        return await self._json(
-            "dry_run" if dry_run else "apply",
-            "PATCH",
-            resource.path(metadata.get("namespace", ""), metadata["name"]),
-            query={**query, "dryRun": "All"} if dry_run else query,
-            body=body,
-            content_type=APPLY_TYPE,
-        )
+        if dry_run:
+            query["dryRun"] = "All"
+        path = _path(resource, *_place(body))
+        verb: Literal["dry_run", "apply"] = "dry_run" if dry_run else "apply"
+        return await self._object(Request(verb, "PATCH", path, query, orjson.dumps(body), APPLY))
 
     async def create(self, resource: ApiResource, body: Body) -> Body:
-        """Create one object; not tried again where it may have happened."""
-        path = resource.path(body["metadata"].get("namespace", ""))
-        query = {"fieldValidation": "Strict", "fieldManager": "reconciler"}
-        return await self._json("create", "POST", path, query=query, body=body, retry=False)
+        """Create one object; sent again only where it certainly did not arrive."""
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        path = _path(resource, _place(body)[0], "")
+        return await self._object(Request("create", "POST", path, query, orjson.dumps(body), repeatable=False))
 
     async def update(self, resource: ApiResource, body: Body) -> Body:
-        """Replace one object."""
-        metadata = body["metadata"]
-        path = resource.path(metadata.get("namespace", ""), metadata["name"])
-        return await self._json("update", "PUT", path, query={"fieldManager": "reconciler"}, body=body)
+        """Replace one object; its resourceVersion is the precondition, so a second try would not fit any more."""
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        path = _path(resource, *_place(body))
+        return await self._object(Request("update", "PUT", path, query, orjson.dumps(body), repeatable=False))
 
     async def patch(
         self,
@@ -167,14 +197,12 @@ class KubeCluster:
         kind: Literal["json", "merge"],
         field_manager: str,
     ) -> Body:
-        """Patch one object."""
-        return await self._json(
-            "patch",
-            "PATCH",
-            resource.path(namespace, name),
-            query={"fieldManager": field_manager},
-            body=patch,
-            content_type=PATCH_TYPES[kind],
+        """Patch one object with JSON Patch (RFC 6902) or JSON Merge Patch (RFC 7396)."""
+        query = {"fieldManager": field_manager, "fieldValidation": "Strict"}
+        path = _path(resource, namespace, name)
+        data = orjson.dumps(patch)
+        return await self._object(
+            Request("patch", "PATCH", path, query, data, PATCHES[kind], repeatable=kind == "merge")
         )
 
     async def delete(
@@ -187,43 +215,53 @@ class KubeCluster:
         resource_version: str = "",
         propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
     ) -> None:
-        """Delete one object under preconditions."""
-        preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
+        """Delete one object if its uid (and resourceVersion, where given) still are these."""
+        conditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
+            "preconditions": conditions,
             "propagationPolicy": propagation,
-            "preconditions": preconditions,
         }
-        await self._transport.send("delete", "DELETE", resource.path(namespace, name), body=options)
+        await self._requests.answer(
+            Request("delete", "DELETE", _path(resource, namespace, name), body=orjson.dumps(options))
+        )
 
     async def watch(
         self, resource: ApiResource, *, namespace: str = "", selector: str = "", resource_version: str = ""
     ) -> AsyncIterator[WatchEvent]:
-        """Yield changes until the server ends the stream."""
+        """Yield changes from a resourceVersion on, bookmarks included; ends when the server or the connection does."""
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
         query |= {"labelSelector": selector} if selector else {}
         query |= {"resourceVersion": resource_version} if resource_version else {}
-        async for line in self._transport.lines(resource.path(namespace), query):
-            event = orjson.loads(line)
-            body = event["object"]
-            if event["type"] == "ERROR":
-                code = int(body.get("code") or 500)
-                kind = NotFound if code == 410 else Unavailable
-                raise kind(str(body.get("message", "")), status=code, reason=str(body.get("reason", "")))
-            yield WatchEvent(event["type"], _typed(body, resource))
+        request = Request("watch", "GET", resource.path(namespace), query)
+        stream = await self._requests.stream(request)
+        try:
+            async for line in stream.lines():
+                event = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    raise failures.of_status(event["object"], int(event["object"].get("code", 500)))
+                yield WatchEvent(event["type"], event["object"])
+        except Unavailable as error:
+            if error.status:
+                raise
+        finally:
+            stream.close()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Release connections."""
         await self._transport.close()
 
-    async def _json(self, *arguments: Any, **options: Any) -> Body:
-        body: Body = orjson.loads(await self._transport.send(*arguments, **options))
+    async def _object(self, request: Request) -> Body:
+        body: Body = await self._requests.json(request)
         return body
 
 
-def _typed(item: Body, resource: ApiResource) -> Body:
-    """Give a list's item the kind that the server leaves out there."""
-    item["apiVersion"] = resource.gvk.api_version
-    item["kind"] = resource.kind
-    return item
+def _place(body: Body) -> tuple[str, str]:
+    metadata = body["metadata"]
+    return metadata.get("namespace") or "", metadata["name"]
+
+
+def _path(resource: ApiResource, namespace: str, name: str) -> str:
+    """Return the URL path of an object; one without a namespace stands in `default`, as it does for kubectl."""
+    return resource.path(namespace or "default", name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from reconciler.model.api import ApiResource, Discovery, RequestCount, WatchEvent
 
@@ -29,6 +29,14 @@ class Cluster(Protocol):
     @property
     def requests(self) -> RequestCount:
         """The requests sent so far."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the server has warned of (deprecated versions and the like), each warning once."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What did not go as it should and did no harm, e.g. a cache that cannot be written."""
 
     async def discover(self) -> Discovery:
         """Read all served kinds (aggregated discovery, two requests)."""

@@ -1,145 +1,155 @@
-"""Requests to one API server: a few in flight, counted, tried again where that makes sense."""
+"""The wire: one aiohttp session to one API server, and what its failures mean."""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import os
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import orjson
+from yarl import URL
 
-from reconciler.cluster.answers import error_of
+from reconciler.cluster.failures import Answer
+from reconciler.cluster.requests import Unsent
 from reconciler.errors import ClusterError, Unavailable
-from reconciler.model.api import RequestCount, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
-    from reconciler.cluster.credentials import Credentials
+    from aiohttp.client import _RequestContextManager
 
-IN_FLIGHT: Final = 16
-ATTEMPTS: Final = 5
-FIRST_PAUSE: Final = 0.2  # seconds, doubled with each attempt
-LONGEST_PAUSE: Final = 10.0
-CONNECT_SECONDS: Final = 10.0
-ANSWER_SECONDS: Final = 60.0
-WATCH_SILENCE_SECONDS: Final = 330.0  # the server ends a watch earlier
-JSON: Final = "application/json"
+    from reconciler.cluster.credentials import Access
+    from reconciler.cluster.requests import Request
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0  # the API server's own limit for a request that is no watch
+STREAM_SILENCE = 320.0  # a watch is told to end before; bookmarks come about once a minute
+AGENT = "reconciler"
+FAILURES = (aiohttp.ClientError, TimeoutError, ssl.SSLError)
 
 
 class Transport:
-    """One API server's HTTP side."""
+    """Sends requests as they are, once each."""
 
-    def __init__(self, credentials: Credentials) -> None:
-        """Open nothing yet; the first request connects."""
-        self.server = credentials.server
-        self.requests = RequestCount()
-        self._credentials = credentials
-        self._gate = asyncio.Semaphore(IN_FLIGHT)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=credentials.tls),
-            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS),
-            read_bufsize=2**21,
-            trust_env=True,
-        )
+    def __init__(self, access: Access) -> None:
+        """Prepare a session; nothing is sent yet."""
+        self._access = access
+        self._session: aiohttp.ClientSession | None = None
 
-    async def send(
-        self,
-        verb: Verb,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = JSON,
-        accept: str = JSON,
-        retry: bool = True,
-    ) -> bytes:
-        """Send one request and return the answer's content; raises the ClusterError tree.
-
-        Unavailable answers are tried again unless `retry` is off, which is for what must not happen twice.
-        """
-        data = orjson.dumps(body) if body is not None else None
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                async with self._gate:
-                    return await self._once(verb, method, path, query, data, content_type, accept)
-            except Unavailable as error:
-                if attempt == ATTEMPTS or (not retry and error.status != 429):
-                    raise
-                await asyncio.sleep(_pause(attempt, error.retry_after))
-
-    async def lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Yield the lines of a streamed answer; a watch does not count against what is in flight."""
-        self.requests.add("watch")
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=WATCH_SILENCE_SECONDS)
-        try:
-            async with self._session.get(
-                self.server + path,
-                params=query,
-                headers=await self._headers(JSON),
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ssl=self._access.tls or False, keepalive_timeout=60)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
                 timeout=timeout,
-                proxy=self._credentials.proxy,
-            ) as answer:
-                if answer.status >= 400:
-                    raise error_of(
-                        answer.status, await answer.read(), answer.headers.get("Retry-After"), f"watch {path}"
-                    )
-                rest = b""
-                async for chunk in answer.content.iter_any():
-                    *whole, rest = (rest + chunk).split(b"\n")
-                    for line in whole:
-                        if line:
-                            yield line
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._lost(error, f"watch {path}") from error
+                headers={"User-Agent": AGENT},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._access.proxy is None,
+            )
+        return self._session
+
+    async def send(self, request: Request, authorization: str) -> Answer:
+        """Send one request and read its whole answer; raises ClusterError, or Unsent where no connection was made."""
+        try:
+            async with self._exchange(request, authorization) as response:
+                return Answer(response.status, await response.read(), _headers(response))
+        except FAILURES as error:
+            raise failure(error, self._access.server) from error
+
+    async def open(self, request: Request, authorization: str) -> Stream:
+        """Send one request whose answer goes on for a while; raises as `send` does."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STREAM_SILENCE)
+        try:
+            response = await self._exchange(request, authorization, timeout=timeout)
+        except FAILURES as error:
+            raise failure(error, self._access.server) from error
+        return Stream(response, self._access.server)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)  # lets TLS connections go
 
-    async def _once(
-        self,
-        verb: Verb,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        data: bytes | None,
-        content_type: str,
-        accept: str,
-    ) -> bytes:
-        self.requests.add(verb)
-        headers = await self._headers(accept)
-        if data is not None:
-            headers["Content-Type"] = content_type
+    def _exchange(self, request: Request, authorization: str, **options: Any) -> _RequestContextManager:
+        access = self._access
+        headers = {"Accept": request.accept}
+        if authorization:
+            headers["Authorization"] = authorization
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        return self._opened().request(
+            request.method,
+            URL(access.server + request.path, encoded=True).update_query(request.query),
+            data=request.body,
+            headers=headers,
+            proxy=access.proxy,
+            server_hostname=access.server_name,
+            allow_redirects=False,
+            **options,
+        )
+
+
+class Stream:
+    """An answer that has not ended yet."""
+
+    def __init__(self, response: aiohttp.ClientResponse, server: str) -> None:
+        """Hold the answer's head; its body is still to come."""
+        self._response, self._server = response, server
+        self.status, self.headers = response.status, _headers(response)
+
+    async def read(self) -> bytes:
+        """Read all that is left."""
+        return b"\n".join([line async for line in self.lines()])
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Yield the body's lines, of whatever length; raises Unavailable where the connection is lost."""
+        rest = b""
         try:
-            async with self._session.request(
-                method, self.server + path, params=query, data=data, headers=headers, proxy=self._credentials.proxy
-            ) as answer:
-                content = await answer.read()
-                if answer.status < 400:
-                    return content
-                raise error_of(answer.status, content, answer.headers.get("Retry-After"), f"{method} {path}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._lost(error, f"{method} {path}") from error
+            async for chunk in self._response.content.iter_any():
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    yield line
+        except FAILURES as error:
+            raise Unavailable(f"the connection to {self._server} was lost: {_reason(error)}") from error
+        if rest:
+            yield rest
 
-    async def _headers(self, accept: str) -> dict[str, str]:
-        return {"Accept": accept, "User-Agent": "reconciler", **await self._credentials.headers()}
-
-    def _lost(self, error: Exception, what: str) -> ClusterError:
-        certificate = getattr(error, "certificate_error", None)
-        if certificate is not None or isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
-            return ClusterError(f"{self.server} cannot be trusted: {certificate or error}; {what} was not sent")
-        told = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return Unavailable(f"{self.server} does not answer: {told} ({what})")
+    def close(self) -> None:
+        """Drop the connection."""
+        self._response.close()
 
 
-def _pause(attempt: int, retry_after: float | None) -> float:
-    """Return how many seconds to wait before the next attempt: what the server asked for, else doubling with jitter."""
-    if retry_after is not None:
-        return min(retry_after, LONGEST_PAUSE)
-    return min(FIRST_PAUSE * 2.0 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
+
+
+def failure(error: Exception, server: str) -> ClusterError | Unsent:
+    """Return what a failed exchange means. A certificate that is not trusted will not be so at the next try either."""
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        reason = _reason(error)
+        return ClusterError(
+            f"no trusted connection to {server}: {reason}; check certificate-authority-data and the server's name in the "
+            "kubeconfig"
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unsent(
+            Unavailable(f"cannot connect to {server}: {_reason(error)}; is it running, and is the address right?")
+        )
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Unsent(Unavailable(f"cannot connect to {server}: no answer within {CONNECT_SECONDS:g} s"))
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"{server} did not answer within {READ_SECONDS:g} s")
+    return Unavailable(f"the connection to {server} was lost: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    if message := getattr(inner, "verify_message", ""):
+        return str(message)
+    number = getattr(inner, "errno", None)
+    if isinstance(inner, OSError) and isinstance(number, int) and number > 0:
+        return os.strerror(number).lower()  # asyncio's own text tells the address once more
+    return str(inner) or type(inner).__name__

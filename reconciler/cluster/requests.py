@@ -1,0 +1,165 @@
+"""Requests to one API server: how many at a time, how often again, how they are counted.
+
+The transport is a function, so that all of this can be tested without a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import orjson
+
+from reconciler.cluster import failures
+from reconciler.cluster.failures import Answer
+from reconciler.errors import ClusterError, Unauthorized
+from reconciler.model.api import RequestCount
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from reconciler.model.api import Verb
+
+T = TypeVar("T")
+
+IN_FLIGHT = 16
+TRIES = 6
+FIRST_TRIES = 3  # before the server has ever answered: it may just be the wrong address
+FIRST_PAUSE = 0.2  # seconds; doubled with each further try, and drawn between half and all of that
+LONGEST_PAUSE = 10.0
+LONGEST_RETRY_AFTER = 60.0
+
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `repeatable`: it may be sent again where nobody knows whether the last one arrived."""
+
+    verb: Verb
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+    repeatable: bool = True
+
+
+class Unsent(Exception):
+    """The transport's word for a request that certainly did not arrive: no connection was made."""
+
+    def __init__(self, error: ClusterError) -> None:
+        """Keep what is to be raised when all tries are used up."""
+        super().__init__(str(error))
+        self.error = error
+
+
+class Stream(Protocol):
+    """An answer that has not ended yet."""
+
+    status: int
+    headers: dict[str, str]
+
+    async def read(self) -> bytes:
+        """Read all that is left."""
+
+    def lines(self) -> AsyncIterator[bytes]:
+        """Yield the body's lines; raises Unavailable where the connection is lost."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+@dataclass(slots=True)
+class Requests:
+    """Sends requests, 16 at a time, and again where that helps.
+
+    `send` and `open` send one request with an Authorization header; they raise ClusterError where no answer came, and Unsent
+    where not even a connection was made. `authorize` gives that header's value, anew when asked with True.
+    """
+
+    server: str
+    send: Callable[[Request, str], Awaitable[Answer]]
+    open: Callable[[Request, str], Awaitable[Stream]]
+    authorize: Callable[[bool], Awaitable[str]]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    count: RequestCount = field(default_factory=RequestCount)
+    warnings: list[str] = field(default_factory=list)
+    reached: bool = False  # whether the server has ever answered
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
+
+    async def json(self, request: Request) -> Any:
+        """Send a request and return its answer's JSON; raises the ClusterError tree."""
+        answer = await self.answer(request)
+        try:
+            return orjson.loads(answer.body)
+        except orjson.JSONDecodeError as error:
+            raise ClusterError(f"{self.server} answered {request.path} with something that is not JSON") from error
+
+    async def answer(self, request: Request) -> Answer:
+        """Send a request and return its answer; raises the ClusterError tree."""
+        return await self._tried(request, self._answer)
+
+    async def stream(self, request: Request) -> Stream:
+        """Send a request and return its answer before it has ended; the caller closes it."""
+        return await self._tried(request, self._stream)
+
+    async def _tried(self, request: Request, once: Callable[[Request, str], Awaitable[T]]) -> T:
+        """Send a request until it is answered well, may not be sent again, or has been tried enough."""
+        refresh = False
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self._slots:
+                    authorization = await self.authorize(refresh)
+                    self.count.add(request.verb)
+                    return await once(request, authorization)
+            except Unauthorized:
+                if refresh:
+                    raise
+                refresh = True
+                continue
+            except Unsent as unsent:
+                failure, may_repeat = unsent.error, True
+            except ClusterError as error:
+                failure, may_repeat = error, request.repeatable or error.status == 429
+            if not (failure.retryable and may_repeat) or attempt >= (TRIES if self.reached else FIRST_TRIES):
+                raise failure
+            await self.sleep(_pause(attempt, failure))
+
+    async def _answer(self, request: Request, authorization: str) -> Answer:
+        answer = await self.send(request, authorization)
+        self._heard(answer.headers)
+        if answer.status >= 400:
+            raise failures.of_answer(answer, self.server)
+        return answer
+
+    async def _stream(self, request: Request, authorization: str) -> Stream:
+        stream = await self.open(request, authorization)
+        self._heard(stream.headers)
+        if stream.status < 400:
+            return stream
+        try:
+            raise failures.of_answer(Answer(stream.status, await stream.read(), stream.headers), self.server)
+        finally:
+            stream.close()
+
+    def _heard(self, headers: Mapping[str, str]) -> None:
+        self.reached = True
+        for found in _WARNING.findall(headers.get("warning", "")):
+            text = re.sub(r"\\(.)", r"\1", found)
+            if text not in self.warnings:
+                self.warnings.append(text)
+
+
+def _pause(attempt: int, failure: ClusterError) -> float:
+    """Return how long to wait before the next try, in seconds: what the server asks for, else longer each time."""
+    if failure.retry_after is not None:
+        return min(failure.retry_after, LONGEST_RETRY_AFTER) + random.uniform(0, FIRST_PAUSE)  # noqa: S311 - no secret
+    pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+    return random.uniform(pause / 2, pause)  # noqa: S311 - no secret
