@@ -77,11 +77,8 @@ def _key_defaults(schema: Schema, element: Schema) -> list[tuple[str, Any]]:
 
 def _same_entry(wanted: Any, owned: Fields | None, live: Any, schema: Schema) -> bool | None:
     """Compare one entry; None: different, else whether it used up an owned field."""
-    if empty(wanted):
-        if owned is None or empty(live):
-            return owned is not None
-        granular = isinstance(wanted, dict) and not schema.atomic  # what is in there is of others
-        return True if granular and not owned else None
+    if wanted is None or wanted == []:
+        return (owned is not None) if empty(live) or owned is None else None
     if owned is None:
         return None
     return _same_content(wanted, owned, live, schema) or None
@@ -89,6 +86,8 @@ def _same_entry(wanted: Any, owned: Fields | None, live: Any, schema: Schema) ->
 
 def _same_content(wanted: Any, owned: Fields, live: Any, schema: Schema) -> bool:
     if isinstance(wanted, dict):
+        if not wanted and empty(live):
+            return True
         if schema.atomic:
             return same_value(wanted, live, schema)
         return isinstance(live, dict) and _same_map(wanted, owned, live, schema)
@@ -113,9 +112,9 @@ def _same_map(wanted: Mapping[str, Any], owned: Fields, live: Mapping[str, Any],
 
 
 def _rest_is_empty(wanted: Mapping[str, Any], owned: Fields, live: Mapping[str, Any]) -> bool:
-    """Whether all that we own beyond the wanted entries is empty, which the server keeps or drops as it likes."""
+    """Whether all that we own beyond the wanted entries is not there: the server records empty values, and drops them."""
     return all(
-        text == "." or (text[:2] == "f:" and (text[2:] in wanted or (not below and empty(live.get(text[2:])))))
+        text == "." or (text[:2] == "f:" and (text[2:] in wanted or (not below and live.get(text[2:]) is None)))
         for text, below in owned.items()
     )
 
@@ -137,7 +136,7 @@ def _same_list(wanted: Sequence[Any], owned: Fields, live: Any, schema: Schema) 
     return all(
         (below := owned_items.get(key)) is not None
         and (found := live_items.get(key)) is not None
-        and _same_map(item, below, found, element)
+        and (same_value(item, found, element) if element.atomic else _same_map(item, below, found, element))
         for key, item in wanted_items.items()
     )
 

@@ -10,7 +10,7 @@ from deepdiff import DeepDiff
 from reconciler.model.path import FieldPath, Keyed, Step
 from reconciler.model.schema import MISSING, ListType, Schema
 from reconciler.plan.compare import keyed
-from reconciler.plan.equality import empty, same_scalar, same_value
+from reconciler.plan.equality import same_scalar, same_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +33,10 @@ def differences(old: Any, new: Any, schema: Schema, path: FieldPath = ()) -> Ite
     An element of a keyed list that is only on one side is one difference, and so is an atomic value that has no
     likeness on the other side; maps are told entry by entry.
     """
-    old, new = (_ABSENT if empty(side) else side for side in (old, new))
-    if old is _ABSENT and new is _ABSENT:
+    old, new = (_ABSENT if side is None or side == [] else side for side in (old, new))
+    if old is new:
         return
-    if _is_map(old, new) and not schema.atomic:
+    if _is_map(old, new) and not schema.atomic and not (_hollow(old, new) and schema.values is None):
         yield from _of_maps({} if old is _ABSENT else old, {} if new is _ABSENT else new, schema, path)
     elif isinstance(old, list) and isinstance(new, list):
         yield from _of_lists(old, new, schema, path)
@@ -81,6 +81,11 @@ def _within(old: Sequence[Any], new: Sequence[Any], path: FieldPath) -> Iterator
 
 def _is_map(old: Any, new: Any) -> bool:
     return (isinstance(old, dict) or old is _ABSENT) and (isinstance(new, dict) or new is _ABSENT)
+
+
+def _hollow(old: Any, new: Any) -> bool:
+    """Whether an empty map is all there is, which may mean much: `emptyDir: {}`, `podSelector: {}`."""
+    return (old is _ABSENT and new == {}) or (new is _ABSENT and old == {})
 
 
 def _same(old: Any, new: Any, schema: Schema) -> bool:

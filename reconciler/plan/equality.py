@@ -14,19 +14,6 @@ from typing import Any, Final
 from reconciler.model.schema import MISSING, Schema, Type
 from reconciler.plan.quantity import same_amount
 
-_FILLED_IN: Final[dict[str, tuple[Any, ...]]] = {
-    # Defaults that Kubernetes fills in by code, so that no schema tells them, where they occur inside atomic values.
-    "apiVersion": ("v1",),
-    "defaultMode": (420,),
-    "expirationSeconds": (3600,),
-    "kind": ("PersistentVolumeClaim",),
-    "matchPolicy": ("Equivalent",),
-    "protocol": ("TCP",),
-    "scope": ("*",),
-    "volumeMode": ("Filesystem",),
-}
-"""Names and values that a live atomic value may hold beyond the wanted one."""
-
 
 def empty(value: Any) -> bool:
     """Whether a value counts as absent: null, or a map or list without entries."""
@@ -56,7 +43,7 @@ def same_value(wanted: Any, live: Any, schema: Schema) -> bool:
     if isinstance(wanted, dict):
         if not isinstance(live, dict):
             return not wanted and live is None
-        return all(_same_entry(wanted.get(key), live.get(key), key, schema.child(key)) for key in {**wanted, **live})
+        return all(_same_entry(wanted.get(key), live.get(key), schema.child(key)) for key in {**wanted, **live})
     if isinstance(wanted, list):
         if not isinstance(live, list):
             return not wanted and live is None
@@ -67,22 +54,23 @@ def same_value(wanted: Any, live: Any, schema: Schema) -> bool:
     return same_scalar(wanted, live, schema)
 
 
-def _same_entry(wanted: Any, live: Any, key: str, schema: Schema) -> bool:
+def _same_entry(wanted: Any, live: Any, schema: Schema) -> bool:
+    """Compare one entry inside an atomic value, where an empty map may mean much (`namespaceSelector: {}`)."""
     if wanted is None:
-        return empty(live) or _is_default(live, key, schema)
+        return live is None or live == [] or _is_default(live, schema)
     if live is None:
-        return zero(wanted)
+        return _is_default(wanted, schema) if isinstance(wanted, dict) else zero(wanted)
     return same_value(wanted, live, schema)
 
 
-def _is_default(live: Any, key: str, schema: Schema) -> bool:
-    if schema.default is not MISSING and schema.default == live:
+def _is_default(value: Any, schema: Schema) -> bool:
+    if schema.default is not MISSING and schema.default == value:
         return True
-    if isinstance(live, dict):
-        return all(_is_default(item, name, schema.child(name)) for name, item in live.items()) or (
-            key == "status" and live == {"phase": "Pending"}
-        )
-    return live in _FILLED_IN.get(key, ())
+    if not isinstance(value, dict):
+        return False
+    if not value:
+        return schema.values is not None
+    return schema.default == {} and all(_is_default(item, schema.child(name)) for name, item in value.items())
 
 
 def _same_text(wanted: str, live: str, kind: Type) -> bool:

@@ -19,6 +19,25 @@ _FORMATS: Final = {"byte": Type.BYTES, "date-time": Type.TIME, "int-or-string": 
 _TYPES: Final = {str(item): item for item in Type}
 _QUANTITY: Final = "api.resource.Quantity"
 
+_FILLED_IN: Final[dict[str, Raw]] = {
+    # Defaults that Kubernetes fills in by code, so that no document tells them, where they are inside atomic values.
+    "core.v1.ObjectFieldSelector": {"apiVersion": "v1"},
+    "core.v1.PersistentVolumeClaim": {"apiVersion": "v1", "kind": "PersistentVolumeClaim"},
+    "core.v1.PersistentVolumeClaimSpec": {"volumeMode": "Filesystem"},
+    "core.v1.PersistentVolumeClaimStatus": {"phase": "Pending"},
+    "core.v1.ResourceFieldSelector": {"divisor": "0"},
+    "core.v1.ServiceAccountTokenProjection": {"expirationSeconds": 3600},
+    "networking.v1.NetworkPolicyPort": {"protocol": "TCP"},
+    "batch.v1.PodFailurePolicyOnPodConditionsPattern": {"status": "True"},
+    "rbac.v1.Subject": {"apiGroup": "rbac.authorization.k8s.io"},
+    **{
+        f"admissionregistration.v1.{name}": {"scope": "*", "matchPolicy": "Equivalent"}
+        | {"namespaceSelector": {}, "objectSelector": {}}
+        for name in ("RuleWithOperations", "NamedRuleWithOperations", "MatchResources")
+    },
+}
+"""Component (`io.k8s.api.` left out), its properties and their defaults."""
+
 
 class Schemas:
     """The schemas of one run, each made once."""
@@ -67,7 +86,7 @@ class _Document:
 
     def _component(self, name: str) -> Schema:
         if name not in self._made:
-            raw = self._components.get(name)
+            raw = _completed(name, self._components.get(name))
             if name.endswith(_QUANTITY):
                 self._made[name] = Schema(Type.QUANTITY)
             else:
@@ -124,6 +143,16 @@ class _Properties(Mapping[str, Schema]):
 
     def __len__(self) -> int:
         return len(self._raw)
+
+
+def _completed(name: str, raw: Raw | None) -> Raw | None:
+    defaults = _FILLED_IN.get(name.removeprefix("io.k8s.api."))
+    if raw is None or defaults is None:
+        return raw
+    properties = {
+        key: {**item, "default": defaults[key]} if key in defaults else item for key, item in raw["properties"].items()
+    }
+    return {**raw, "properties": properties}
 
 
 def _only_reference(raw: Raw) -> str | None:
