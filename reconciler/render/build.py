@@ -1,0 +1,253 @@
+"""A Kustomize directory to its objects, in memory, each leaf with its origin.
+
+The order of a directory is Kustomize's: resources, generators, components, then the transformers in a fixed order. Name
+hashes and name references come once, at the root, at the end. Nothing is run and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from reconciler import yaml
+from reconciler.errors import ConfigError, Problem, RenderError
+from reconciler.model.identity import GroupVersionKind, ObjectId
+from reconciler.model.origin import Origin, Source
+from reconciler.model.resource import Resource
+from reconciler.model.tree import Map
+from reconciler.render import generators, hashing, kustomization, patches, references, transformers
+from reconciler.render.item import Item, Scope, mapping
+from reconciler.render.kinds import rank
+
+if TYPE_CHECKING:
+    from reconciler.model.files import FileTree
+    from reconciler.render.kustomization import Kustomization
+
+REMOTE: Final = ("://", "git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/", "?ref=")
+LOCAL: Final = "config.kubernetes.io/local-config"
+ORDERS: Final = ("fifo", "legacy")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The objects of a directory, in the order of output, and what is worth a warning."""
+
+    resources: tuple[Resource, ...]
+    warnings: tuple[Problem, ...]
+
+
+def build(files: FileTree, directory: str, *, restrict_loads: bool = True) -> Build:
+    """Build a directory; raises RenderError with all that is wrong with it."""
+    root = posixpath.normpath(directory) if directory not in ("", ".") else ""
+    run = _Run(files, restrict_loads)
+    items: list[Item] = []
+    made = run.accumulate(root, items, (), ())
+    if made.is_component and not items:
+        raise made.error(
+            "a Component that has no resources cannot be built alone", "kind", hint="list it under components"
+        )
+    for item in items:
+        if item.hashed:
+            item.rename("name", f"{item.name.name}-{hashing.suffix(item.body)}", _by(item.origin, "hash"))
+    references.follow(items)
+    kept = [item for item in items if mapping(item.metadata.get("annotations")).get(LOCAL) not in ("true", True)]
+    _once(kept)
+    return Build(tuple(_resource(item) for item in _ordered(made, kept)), tuple(run.warnings))
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one build carries along."""
+
+    files: FileTree
+    restrict_loads: bool
+    warnings: list[Problem] = field(default_factory=list)
+    builds: int = 0
+
+    def accumulate(self, directory: str, items: list[Item], scope: Scope, chain: tuple[str, ...]) -> Kustomization:
+        """Add what a directory makes to the objects; a component also changes those that are there."""
+        made = kustomization.read(self.files, directory)
+        self.warnings.extend(kustomization.deprecations(made))
+        if directory in chain:
+            circle = " → ".join((*chain[chain.index(directory) :], directory))
+            raise made.error(f"the directories include each other in a circle: {circle}")
+        self.builds += 1
+        inner = (*scope, self.builds)
+        own = items if made.is_component else []
+        self._resources(made, own, inner, (*chain, directory))
+        load = partial(self._load, made)
+        generators.generate(made, own, inner, load)
+        for index, entry in enumerate(made.entries("components")):
+            self._component(made, index, entry, own, inner, (*chain, directory))
+        self.warnings.extend(_transform(made, own, load))
+        if own is not items:
+            items.extend(own)
+        return made
+
+    def _component(
+        self, made: Kustomization, index: int, entry: object, items: list[Item], scope: Scope, chain: tuple[str, ...]
+    ) -> None:
+        path = self._directory(made, "components", index, entry)
+        inner = self.accumulate(path, items, scope, chain)
+        if not inner.is_component:
+            hint = "list it under resources"
+            raise made.error(f"components[{index}] {path} is no Component", "components", index, hint=hint)
+
+    def _resources(self, made: Kustomization, items: list[Item], scope: Scope, chain: tuple[str, ...]) -> None:
+        """Read resources and bases; the problems of all of them are raised together."""
+        problems: list[Problem] = []
+        for name in ("resources", "bases"):
+            for index, entry in enumerate(made.entries(name)):
+                try:
+                    self._resource(made, name, index, entry, items, scope, chain)
+                except RenderError as error:
+                    problems.extend(error.problems)
+        if problems:
+            raise RenderError(dict.fromkeys(problems))
+
+    def _resource(
+        self,
+        made: Kustomization,
+        name: str,
+        index: int,
+        entry: object,
+        items: list[Item],
+        scope: Scope,
+        chain: tuple[str, ...],
+    ) -> None:
+        path = self._path(made, name, index, entry)
+        if self.files.is_dir(path):
+            inner = self.accumulate(path, items, scope, chain)
+            if inner.is_component:
+                hint = "list it under components"
+                raise made.error(f"{name}[{index}] {path} is a Component", name, index, hint=hint)
+            return
+        where, content = self._load(made, str(entry), (name, index))
+        try:
+            documents = yaml.parse(content, Source(where, made.directory))
+        except ConfigError as error:
+            raise RenderError(error.problems) from error
+        for document in documents:
+            items.extend(Item(body, _begin(body, where, made), scope) for body in _flat(document, where))
+
+    def _directory(self, made: Kustomization, name: str, index: int, entry: object) -> str:
+        path = self._path(made, name, index, entry)
+        if not self.files.is_dir(path):
+            raise made.error(f"{name}[{index}]: there is no directory {path}", name, index)
+        return path
+
+    def _path(self, made: Kustomization, name: str, index: int, entry: object) -> str:
+        if not isinstance(entry, str) or not entry.strip():
+            raise made.error(f"{name}[{index}] has to be a path", name, index)
+        if any(mark in entry for mark in REMOTE):
+            hint = "copy it into the repository"
+            raise made.error(f"{name}[{index}]: remote bases are not supported: {entry}", name, index, hint=hint)
+        path = posixpath.normpath(posixpath.join(made.directory, entry))
+        if path == ".." or path.startswith(("../", "/")):
+            raise made.error(f"{name}[{index}]: {entry} leads out of the repository", name, index)
+        if not self.files.is_dir(path) and not self.files.is_file(path):
+            raise made.error(f"{name}[{index}]: there is no {path}", name, index)
+        return "" if path == "." else path
+
+    def _load(self, made: Kustomization, path: str, steps: tuple[str | int, ...]) -> tuple[str, bytes]:
+        """Return the place and content of a file that a kustomization names."""
+        where = posixpath.normpath(posixpath.join(made.directory, path))
+        inside = not made.directory or where.startswith(f"{made.directory}/")
+        if where.startswith(("../", "/")) or (self.restrict_loads and not inside):
+            hint = "put the file there, or build with --load-restrictor LoadRestrictionsNone"
+            raise made.error(f"{path} is not in or below {made.directory or 'the root'}", *steps, hint=hint)
+        try:
+            return where, self.files.read(where)
+        except FileNotFoundError as error:
+            raise made.error(f"there is no file {where}", *steps) from error
+
+
+def _transform(made: Kustomization, items: list[Item], load: partial[tuple[str, bytes]]) -> list[Problem]:
+    """Carry out a kustomization's transformers, in Kustomize's order; return what is worth a warning."""
+    idle: list[Problem] = []
+    for name in ("patchesStrategicMerge", "patches"):
+        idle += patches.carry_out(made, patches.read(made, name, load), items)
+    transformers.namespace(made, items)
+    transformers.affixes(made, items)
+    transformers.labels(made, items)
+    transformers.common_annotations(made, items)
+    idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items)
+    transformers.replicas(made, items)
+    transformers.images(made, items)
+    return idle
+
+
+def _flat(document: object, where: str) -> list[Map]:
+    """Return the objects of a document; a List gives its items. Values of annotations and labels become strings."""
+    if document is None:
+        return []
+    if not isinstance(document, Map):
+        raise RenderError([Problem(where, 1, "expected an object, with apiVersion, kind and metadata.name")])
+    kind = document.get("kind")
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(document.get("items"), list):
+        return [body for item in document["items"] for body in _flat(item, where)]
+    line = min((origin.line for origin in document.origins.values()), default=1)
+    for key in ("apiVersion", "kind"):
+        if not isinstance(document.get(key), str) or not document[key]:
+            raise RenderError([Problem(where, line, f"the object has no {key}")])
+    name = mapping(document.get("metadata")).get("name")
+    if not isinstance(name, str) or not name:
+        hint = "put it in quotes" if name is not None else ""
+        raise RenderError([Problem(where, line, f"the {kind} has no metadata.name that is a string", hint)])
+    for field in ("annotations", "labels"):
+        pairs = mapping(document["metadata"].get(field))
+        for key, value in pairs.items():
+            if isinstance(value, bool | int | float):
+                pairs[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return [document]
+
+
+def _begin(body: Map, where: str, made: Kustomization) -> Origin:
+    line = min((origin.line for origin in body.origins.values()), default=1)
+    return Origin(Source(where, made.directory), line)
+
+
+def _by(origin: Origin, by: str) -> Origin:
+    return Origin(origin.source, origin.line, by)
+
+
+def _once(items: list[Item]) -> None:
+    """Refuse two objects of one identity."""
+    counts = Counter((ObjectId.of(item.body), item.gvk.version) for item in items)
+    problems = [
+        Problem(item.origin.source.file, item.origin.line, f"{item} is there {counts[key]} times", "keep one of them")
+        for item in items
+        if counts[key := (ObjectId.of(item.body), item.gvk.version)] > 1
+    ]
+    if problems:
+        raise RenderError(problems)
+
+
+def _ordered(made: Kustomization, items: list[Item]) -> list[Item]:
+    options = mapping(made.body.get("sortOptions"))
+    order = options.get("order", "legacy")
+    if order not in ORDERS:
+        raise made.error(f"sortOptions.order is {order}", "sortOptions", hint="expected fifo or legacy")
+    if order == "fifo":
+        return items
+    legacy = mapping(options.get("legacySortOptions"))
+    if not legacy:
+        return sorted(items, key=lambda item: _legacy(item, rank(item.gvk.kind)))
+    first, last = (tuple(map(str, legacy.get(key) or ())) for key in ("orderFirst", "orderLast"))
+    return sorted(items, key=lambda item: _legacy(item, rank(item.gvk.kind, first, last)))
+
+
+def _legacy(item: Item, place: int) -> tuple[object, ...]:
+    gvk: GroupVersionKind = item.gvk
+    name = item.name
+    return (place, f"{gvk.group or '~G'}_{gvk.version}_{gvk.kind}", name.namespace or "~X", name.name)
+
+
+def _resource(item: Item) -> Resource:
+    annotations = item.metadata.get("annotations")
+    if isinstance(annotations, Map) and not annotations:
+        item.metadata.drop("annotations")
+    return Resource(ObjectId.of(item.body), item.gvk.version, item.body, item.origin)

@@ -1,0 +1,54 @@
+"""Where a step finds the fields that it changes, as Kustomize's field specs say it: `spec/template/metadata/labels`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.model.tree import Map, Seq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.model.identity import GroupVersionKind
+    from reconciler.model.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A path in the objects of a kind ("" for any); `create` makes what is missing of it.
+
+    Lists are walked through; one that a step names with [] is never made.
+    """
+
+    path: str
+    kind: str = ""
+    group: str | None = None
+    create: bool = False
+
+    def fits(self, gvk: GroupVersionKind) -> bool:
+        """Whether objects of a kind have this field."""
+        return self.kind in ("", gvk.kind) and self.group in (None, gvk.group)
+
+
+def holders(root: Map, spec: FieldSpec, origin: Origin | None) -> Iterator[tuple[Map, str]]:
+    """Yield each mapping that holds, or may hold, the last step of a path, with that step."""
+    *way, last = spec.path.split("/")
+    nodes: Iterable[Map] = (root,)
+    for step in way:
+        nodes = [child for node in nodes for child in _children(node, step, spec.create, origin)]
+    for node in nodes:
+        if last in node or spec.create:
+            yield node, last
+
+
+def _children(node: Map, step: str, create: bool, origin: Origin | None) -> Iterator[Map]:
+    name = step.removesuffix("[]")
+    value = node.get(name)
+    if value is None and create and name == step:
+        value = Map()
+        node.put(step, value, origin)
+    if isinstance(value, Map):
+        yield value
+    elif isinstance(value, Seq):
+        yield from (item for item in value if isinstance(item, Map))

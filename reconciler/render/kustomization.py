@@ -1,0 +1,185 @@
+"""kustomization.yaml: found, read, and refused where it asks for what is not there."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler import yaml
+from reconciler.errors import ConfigError, Problem, RenderError
+from reconciler.model.origin import Origin, Source
+from reconciler.model.tree import Map, origin_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.model.files import FileTree
+
+NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+FIELDS: Final = frozenset(
+    {
+        "apiVersion",
+        "kind",
+        "metadata",
+        "resources",
+        "bases",
+        "components",
+        "namespace",
+        "namePrefix",
+        "nameSuffix",
+        "labels",
+        "commonLabels",
+        "commonAnnotations",
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "images",
+        "replicas",
+        "configMapGenerator",
+        "secretGenerator",
+        "generatorOptions",
+        "sortOptions",
+    }
+)
+NOT_YET: Final = {
+    "vars": "use patches",
+    "replacements": "use patches",
+    "configurations": "use patches",
+    "crds": "write merge behaviour out as JSON 6902 patches",
+    "openapi": "write merge behaviour out as JSON 6902 patches",
+    "generators": "use configMapGenerator and secretGenerator",
+    "transformers": "use the fields of kustomization.yaml that do the same",
+    "validators": "use `reconciler validate`",
+    "helmCharts": "render the chart once and commit its output as resources",
+    "helmGlobals": "render the chart once and commit its output as resources",
+    "helmChartInflationGenerator": "render the chart once and commit its output as resources",
+    "buildMetadata": "use `reconciler render --origins`, which knows more",
+}
+DEPRECATED: Final = {
+    "bases": "resources",
+    "commonLabels": "labels",
+    "patchesStrategicMerge": "patches",
+    "patchesJson6902": "patches",
+}
+VERSIONS: Final = {
+    "Kustomization": "kustomize.config.k8s.io/v1beta1",
+    "Component": "kustomize.config.k8s.io/v1alpha1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kustomization:
+    """One kustomization file."""
+
+    directory: str
+    path: str
+    body: Map
+
+    @property
+    def is_component(self) -> bool:
+        """Whether it is a Component."""
+        return self.body.get("kind") == "Component"
+
+    def place(self, *steps: str | int) -> Origin:
+        """Return where a value of the file stands."""
+        return origin_at(self.body, steps) or Origin(Source(self.path, self.directory), 1)
+
+    def caused(self, by: str, *steps: str | int) -> Origin:
+        """Return the origin of what a step does because of a value of the file."""
+        at = self.place(*steps)
+        return Origin(at.source, at.line, by)
+
+    def problem(self, message: str, *steps: str | int, hint: str = "") -> Problem:
+        """Return a problem at a value of the file."""
+        return Problem(self.path, self.place(*steps).line, message, hint)
+
+    def error(self, message: str, *steps: str | int, hint: str = "") -> RenderError:
+        """Return a problem at a value of the file as an error."""
+        return RenderError([self.problem(message, *steps, hint=hint)])
+
+    def entries(self, field: str) -> list[Any]:
+        """Return a field that is a list; raises RenderError where it is something else."""
+        value = self.body.get(field)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(f"{field} has to be a list", field)
+        return value
+
+    def maps(self, field: str) -> Iterator[tuple[int, Map]]:
+        """Yield the entries of a field that is a list of mappings."""
+        for index, entry in enumerate(self.entries(field)):
+            if not isinstance(entry, Map):
+                raise self.error(f"{field}[{index}] has to be a mapping", field, index)
+            yield index, entry
+
+    def strings(self, field: str) -> dict[str, str]:
+        """Return a field that maps strings to strings."""
+        value = self.body.get(field)
+        if value is None:
+            return {}
+        if not isinstance(value, Map) or not all(isinstance(item, str) for item in value.values()):
+            raise self.error(f"{field} has to map names to strings; put numbers and booleans in quotes", field)
+        return value
+
+    def text(self, field: str) -> str:
+        """Return a field that is a string; "" where it is not there."""
+        value = self.body.get(field)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self.error(f"{field} has to be a string", field)
+        return value
+
+
+def find(files: FileTree, directory: str) -> str | None:
+    """Return the path of a directory's kustomization file; raises RenderError where there are several."""
+    found = [path for name in NAMES if files.is_file(path := posixpath.join(directory, name))]
+    if len(found) > 1:
+        raise RenderError([Problem(found[1], 0, f"is one kustomization file too many beside {found[0]}", "keep one")])
+    return found[0] if found else None
+
+
+def read(files: FileTree, directory: str) -> Kustomization:
+    """Read a directory's kustomization file; raises RenderError with all that is wrong with its fields."""
+    path = find(files, directory)
+    if path is None:
+        where = directory or "the root of the repository"
+        raise RenderError([Problem(where, 0, f"has no kustomization file: expected {' or '.join(NAMES)}")])
+    try:
+        documents = yaml.parse(files.read(path), Source(path, directory))
+    except ConfigError as error:
+        raise RenderError(error.problems) from error
+    bodies = [item for item in documents if item is not None]
+    if len(bodies) > 1 or not all(isinstance(item, Map) for item in bodies):
+        raise RenderError([Problem(path, 1, "expected one document, a mapping")])
+    made = Kustomization(directory, path, bodies[0] if bodies else Map())
+    problems = list(_wrong_fields(made))
+    if problems:
+        raise RenderError(problems)
+    return made
+
+
+def deprecations(made: Kustomization) -> Iterator[Problem]:
+    """Yield a warning for each deprecated field."""
+    for field, better in DEPRECATED.items():
+        if field in made.body:
+            yield made.problem(f"{field} is deprecated", field, hint=f"use {better}")
+
+
+def _wrong_fields(made: Kustomization) -> Iterator[Problem]:
+    kind = made.body.get("kind", "Kustomization")
+    if kind not in VERSIONS:
+        yield made.problem(f"kind is {kind}", "kind", hint="expected Kustomization or Component")
+    version = made.body.get("apiVersion")
+    expected = VERSIONS.get(str(kind), VERSIONS["Kustomization"])
+    if version is not None and version != expected:
+        yield made.problem(f"apiVersion is {version}", "apiVersion", hint=f"expected {expected}")
+    for field in made.body:
+        if field in NOT_YET:
+            yield made.problem(f"the field {field} is not supported", field, hint=NOT_YET[field])
+        elif field not in FIELDS:
+            near = difflib.get_close_matches(field, FIELDS, 1)
+            yield made.problem(f"unknown field {field}", field, hint=f"did you mean {near[0]}?" if near else "")

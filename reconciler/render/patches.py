@@ -1,0 +1,227 @@
+"""`patches`, `patchesStrategicMerge` and `patchesJson6902`: reading them and carrying them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler import yaml
+from reconciler.errors import ConfigError
+from reconciler.model.identity import GroupVersionKind
+from reconciler.model.origin import Origin, Source
+from reconciler.model.tree import Map, Seq
+from reconciler.render import json6902, strategic
+from reconciler.render.item import Item, Name, mapping
+from reconciler.render.selectors import Selector, SelectorInvalid, candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reconciler.errors import Problem
+    from reconciler.render.kustomization import Kustomization
+
+KEYS: Final = frozenset({"path", "patch", "target", "options"})
+OPTIONS: Final = frozenset({"allowNameChange", "allowKindChange"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One patch: a strategic merge (a mapping) or JSON operations (a list), and whom it is for.
+
+    Without a target a strategic merge patch names its object itself. `steps` is its place in the kustomization.
+    """
+
+    content: Map | Seq
+    target: Selector | None
+    steps: tuple[str | int, ...]
+    rename: bool = False
+    change_kind: bool = False
+
+
+def read(
+    made: Kustomization, field: str, load: Callable[[str, tuple[str | int, ...]], tuple[str, bytes]]
+) -> list[Patch]:
+    """Read the patches of one field; `load` returns the path and the content of a file that is named."""
+    found: list[Patch] = []
+    if field == "patchesStrategicMerge":
+        for index, entry in enumerate(made.entries(field)):
+            steps = (field, index)
+            if not isinstance(entry, str):
+                raise made.error(f"{field}[{index}] has to be a path or a patch", *steps)
+            inline = "\n" in entry
+            contents = _inline(made, entry, steps) if inline else _file(made, entry, steps, load)
+            found += [Patch(_map(made, content, steps), None, steps) for content in contents]
+        return found
+    for index, entry in made.maps(field):
+        found += _entry(made, field, index, entry, load)
+    return found
+
+
+def _entry(
+    made: Kustomization,
+    field: str,
+    index: int,
+    entry: Map,
+    load: Callable[[str, tuple[str | int, ...]], tuple[str, bytes]],
+) -> Iterator[Patch]:
+    steps = (field, index)
+    unknown = set(entry) - KEYS
+    if unknown:
+        raise made.error(f"{field}[{index}] has an unknown key {min(unknown)}", *steps, min(unknown))
+    if ("path" in entry) == ("patch" in entry):
+        raise made.error(f"{field}[{index}] needs path or patch, one of them", *steps)
+    options = mapping(entry.get("options"))
+    if set(options) - OPTIONS:
+        raise made.error(f"{field}[{index}].options knows {', '.join(sorted(OPTIONS))}", *steps, "options")
+    try:
+        target = Selector.of(entry["target"]) if isinstance(entry.get("target"), Map) else None
+    except SelectorInvalid as error:
+        raise made.error(f"{field}[{index}].target: {error}", *steps, "target") from error
+    if "path" in entry:
+        contents = _file(made, str(entry["path"]), (*steps, "path"), load)
+    else:
+        contents = _inline(made, str(entry["patch"]), (*steps, "patch"))
+    if not contents:
+        raise made.error(f"{field}[{index}] is an empty patch", *steps)
+    for content in contents:
+        if isinstance(content, Seq):
+            if target is None:
+                raise made.error(f"{field}[{index}] is a JSON patch and needs a target", *steps)
+            content.origins = [_by(origin, "json6902") for origin in content.origins]
+        yield Patch(
+            content,
+            target,
+            steps,
+            options.get("allowNameChange") is True,
+            options.get("allowKindChange") is True,
+        )
+
+
+def _file(
+    made: Kustomization, path: str, steps: tuple[str | int, ...], load: Callable[..., tuple[str, bytes]]
+) -> list[Map | Seq]:
+    where, content = load(path, steps)
+    return _parsed(made, content.decode(errors="replace"), Source(where, made.directory), 0, steps)
+
+
+def _inline(made: Kustomization, text: str, steps: tuple[str | int, ...]) -> list[Map | Seq]:
+    return _parsed(made, text, Source(made.path, made.directory), made.place(*steps).line, steps)
+
+
+def _parsed(
+    made: Kustomization, text: str, source: Source, shift: int, steps: tuple[str | int, ...]
+) -> list[Map | Seq]:
+    """Parse a patch; the lines of one that stands in the kustomization are counted from its place there."""
+    try:
+        documents = yaml.parse(text, source)
+    except ConfigError as error:
+        raise made.error(f"the patch is {error.problems[0].message}", *steps) from error
+    found = [item for item in documents if item is not None]
+    for item in found:
+        if not isinstance(item, Map | Seq):
+            raise made.error("a patch has to be a mapping or a list of operations", *steps)
+        relabel(item, "json6902" if isinstance(item, Seq) else "patch", shift)
+    return found
+
+
+def relabel(value: Any, by: str, shift: int = 0) -> None:
+    """Say of every entry of a tree that a step set it, and move its lines."""
+    if isinstance(value, Map):
+        value.origins = {key: _moved(origin, by, shift) for key, origin in value.origins.items()}
+        for item in value.values():
+            relabel(item, by, shift)
+    elif isinstance(value, Seq):
+        value.origins = [_moved(origin, by, shift) if origin else None for origin in value.origins]
+        for item in value:
+            relabel(item, by, shift)
+
+
+def _moved(origin: Origin, by: str, shift: int) -> Origin:
+    return Origin(origin.source, origin.line + shift, by)
+
+
+def _by(origin: Origin | None, by: str) -> Origin | None:
+    return Origin(origin.source, origin.line, by) if origin is not None else None
+
+
+def _map(made: Kustomization, content: Map | Seq, steps: tuple[str | int, ...]) -> Map:
+    if not isinstance(content, Map):
+        raise made.error("a strategic merge patch has to be a mapping", *steps)
+    return content
+
+
+def carry_out(made: Kustomization, patches: list[Patch], items: list[Item]) -> list[Problem]:
+    """Carry out patches in their order; objects that a patch deletes leave the list.
+
+    A patch that names its object itself and does not find it is an error. One whose target fits nothing is returned as
+    a warning: Kustomize says nothing of it.
+    """
+    idle: list[Problem] = []
+    for patch in patches:
+        chosen = _chosen(made, patch, items)
+        if not chosen:
+            hint = candidates(str(patch.target), items)
+            idle.append(made.problem(f"the patch's target fits no object: {patch.target}", *patch.steps, hint=hint))
+        for item in chosen:
+            if isinstance(patch.content, Seq):
+                json6902.apply(item.body, patch.content, str(item))
+            elif not _merge(patch, patch.content, item):
+                items.remove(item)
+    return idle
+
+
+def _chosen(made: Kustomization, patch: Patch, items: list[Item]) -> list[Item]:
+    if patch.target is not None:
+        return [item for item in items if patch.target.matches(item)]
+    wanted, found = _own_target(made, patch, items)
+    if not found:
+        hint = candidates(wanted, items)
+        raise made.error(f"the patch is for {wanted}, and there is no such object", *patch.steps, hint=hint)
+    return found
+
+
+def _own_target(made: Kustomization, patch: Patch, items: list[Item]) -> tuple[str, list[Item]]:
+    """Return the object that a patch without a target names itself."""
+    content = mapping(patch.content)
+    gvk, metadata = GroupVersionKind.of(content), mapping(content.get("metadata"))
+    if not gvk.kind or not metadata.get("name"):
+        raise made.error("the patch has no target, so it needs apiVersion, kind and metadata.name itself", *patch.steps)
+    name = Name(str(metadata.get("namespace") or ""), str(metadata["name"]))
+    same = [item for item in items if item.gvk == gvk and _named(item, name)]
+    if len(same) > 1:
+        listed = ", ".join(str(item) for item in same)
+        raise made.error(f"the patch for {gvk.kind}/{name.name} means several objects: {listed}", *patch.steps)
+    return f"{gvk.kind}/{name.name}" + (f" -n {name.namespace}" if name.namespace else ""), same
+
+
+def _named(item: Item, name: Name) -> bool:
+    return any(
+        one.name == name.name and (one.namespace or "default") == (name.namespace or "default") for one in item.names
+    )
+
+
+def _merge(patch: Patch, content: Map, item: Item) -> bool:
+    """Merge a patch into an object; what it says of kind and name only counts where its options allow that."""
+    keep_kind = not patch.change_kind
+    shielded = Map()
+    shielded.origins = dict(content.origins)
+    for key, value in content.items():
+        if key in ("apiVersion", "kind") and keep_kind:
+            continue
+        shielded[key] = _without_name(value) if key == "metadata" and not patch.rename else value
+    if patch.rename:
+        renamed = mapping(content.get("metadata")).get("name")
+        before = item.name
+        kept = strategic.merge(item.body, shielded, item.gvk)
+        if isinstance(renamed, str) and item.name != before:
+            item.earlier.append(before)
+        return kept
+    return strategic.merge(item.body, shielded, item.gvk)
+
+
+def _without_name(metadata: Any) -> Any:
+    if not isinstance(metadata, Map):
+        return metadata
+    made = Map((key, value) for key, value in metadata.items() if key not in ("name", "namespace"))
+    made.origins = {key: origin for key, origin in metadata.origins.items() if key in made}
+    return made

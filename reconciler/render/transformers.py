@@ -1,0 +1,244 @@
+"""The steps that change every object: namespace, prefix and suffix, labels, annotations, replicas, images."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.model.tree import Map, Seq
+from reconciler.render.fieldspec import FieldSpec, holders
+from reconciler.render.kinds import CLUSTER_SCOPED, POD_SPECS
+from reconciler.render.selectors import candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reconciler.model.origin import Origin
+    from reconciler.render.item import Item
+    from reconciler.render.kustomization import Kustomization
+
+UNPREFIXED: Final = frozenset({"Namespace", "CustomResourceDefinition", "APIService"})
+SERVICE_NAMESPACES: Final = (
+    FieldSpec("spec/service/namespace", "APIService", "apiregistration.k8s.io"),
+    FieldSpec("spec/conversion/webhook/clientConfig/service/namespace", "CustomResourceDefinition"),
+)
+TEMPLATED: Final = {kind: path.removesuffix("/spec") for kind, path in POD_SPECS.items() if kind != "Pod"}
+SELECTED: Final = ("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet")
+_AFFINITIES: Final = tuple(
+    f"spec/template/spec/affinity/{side}/{rule}/labelSelector/matchLabels"
+    for side in ("podAffinity", "podAntiAffinity")
+    for rule in (
+        "preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+    )
+)
+SELECTORS: Final = (
+    FieldSpec("spec/selector", "Service", "", create=True),
+    FieldSpec("spec/selector", "ReplicationController", "", create=True),
+    *(FieldSpec("spec/selector/matchLabels", kind, "apps", create=True) for kind in SELECTED),
+    *(FieldSpec(path, kind, "apps") for kind in SELECTED for path in _AFFINITIES),
+    *(
+        FieldSpec("spec/template/spec/topologySpreadConstraints/labelSelector/matchLabels", kind, "apps")
+        for kind in SELECTED
+    ),
+    FieldSpec("spec/selector/matchLabels", "Job", "batch"),
+    FieldSpec("spec/jobTemplate/spec/selector/matchLabels", "CronJob", "batch"),
+    FieldSpec("spec/selector/matchLabels", "PodDisruptionBudget", "policy"),
+    FieldSpec("spec/podSelector/matchLabels", "NetworkPolicy", "networking.k8s.io"),
+    FieldSpec("spec/ingress/from/podSelector/matchLabels", "NetworkPolicy", "networking.k8s.io"),
+    FieldSpec("spec/egress/to/podSelector/matchLabels", "NetworkPolicy", "networking.k8s.io"),
+)
+TEMPLATES: Final = (
+    *(FieldSpec(f"{path}/metadata", kind, create=True) for kind, path in TEMPLATED.items()),
+    FieldSpec("spec/jobTemplate/metadata", "CronJob", create=True),
+)
+CLAIM_LABELS: Final = (FieldSpec("spec/volumeClaimTemplates[]/metadata/labels", "StatefulSet", "apps", create=True),)
+REPLICATED: Final = ("Deployment", "ReplicationController", "ReplicaSet", "StatefulSet")
+_IMAGE: Final = re.compile(r"(?P<name>[^@]*?)(?::(?P<tag>[^:@/]*))?(?:@(?P<digest>.+))?")
+
+
+def namespace(made: Kustomization, items: Iterable[Item]) -> None:
+    """Put every object of a namespaced kind, and of a kind that is not known, into the namespace."""
+    value = made.text("namespace")
+    if not value:
+        return
+    origin = made.caused("namespace", "namespace")
+    items = list(items)
+    accounts = {item.name for item in items if item.gvk.kind == "ServiceAccount"}
+    accounts |= {name for item in items if item.gvk.kind == "ServiceAccount" for name in item.earlier}
+    for item in items:
+        if item.gvk.kind == "Namespace" and not item.gvk.group:
+            item.rename("name", value, origin)
+        elif item.gvk.kind not in CLUSTER_SCOPED:
+            item.rename("namespace", value, origin)
+        if item.gvk.kind in ("RoleBinding", "ClusterRoleBinding"):
+            _subjects(item, value, accounts, origin)
+        for spec in SERVICE_NAMESPACES:
+            if spec.fits(item.gvk):
+                for node, key in holders(item.body, spec, None):
+                    node.put(key, value, origin)
+
+
+def _subjects(item: Item, value: str, accounts: set[Any], origin: Origin) -> None:
+    known = {name.name for name in accounts}
+    for subject in item.body.get("subjects") or ():
+        if isinstance(subject, Map) and subject.get("kind") == "ServiceAccount":
+            name, space = subject.get("name"), str(subject.get("namespace") or "")
+            if name == "default" or (name in known and any(one == (space, name) for one in accounts)):
+                subject.put("namespace", value, origin)
+
+
+def affixes(made: Kustomization, items: Iterable[Item]) -> None:
+    """Put prefix and suffix around the names of all but namespaces and definitions."""
+    prefix, suffix = made.text("namePrefix"), made.text("nameSuffix")
+    for item in items:
+        if item.gvk.kind in UNPREFIXED:
+            continue
+        if prefix:
+            item.rename("name", prefix + item.name.name, made.caused("namePrefix", "namePrefix"))
+        if suffix:
+            item.rename("name", item.name.name + suffix, made.caused("nameSuffix", "nameSuffix"))
+
+
+def labels(made: Kustomization, items: Iterable[Item]) -> None:
+    """Set the labels of `labels` and `commonLabels`."""
+    items = list(items)
+    for index, entry in made.maps("labels"):
+        unknown = set(entry) - {"pairs", "includeSelectors", "includeTemplates", "fields"}
+        if unknown:
+            raise made.error(f"labels[{index}] has an unknown key {min(unknown)}", "labels", index, min(unknown))
+        pairs = entry.get("pairs")
+        if not isinstance(pairs, Map) or not all(isinstance(value, str) for value in pairs.values()):
+            raise made.error(f"labels[{index}].pairs has to map names to strings", "labels", index)
+        selectors = entry.get("includeSelectors") is True
+        templates = selectors or entry.get("includeTemplates") is True
+        extra = [_custom_spec(made, index, field) for field in entry.get("fields") or ()]
+        for key, value in pairs.items():
+            origin = made.caused("labels", "labels", index, "pairs", key)
+            _label(items, key, value, origin, selectors=selectors, templates=templates, extra=extra)
+    for key, value in made.strings("commonLabels").items():
+        _label(items, key, value, made.caused("labels", "commonLabels", key), selectors=True, templates=True, extra=[])
+
+
+def _custom_spec(made: Kustomization, index: int, field: Any) -> FieldSpec:
+    if not isinstance(field, Map) or not isinstance(field.get("path"), str):
+        raise made.error(f"labels[{index}].fields needs paths", "labels", index, "fields")
+    return FieldSpec(field["path"], str(field.get("kind") or ""), field.get("group"), field.get("create") is True)
+
+
+def _label(
+    items: Iterable[Item],
+    key: str,
+    value: str,
+    origin: Origin,
+    *,
+    selectors: bool,
+    templates: bool,
+    extra: list[FieldSpec],
+) -> None:
+    specs = [FieldSpec("metadata/labels", create=True), *extra]
+    specs += SELECTORS if selectors else ()
+    specs += (
+        [FieldSpec(f"{spec.path}/labels", spec.kind, spec.group, create=True) for spec in TEMPLATES]
+        if templates
+        else ()
+    )
+    specs += CLAIM_LABELS if selectors else ()
+    for item in items:
+        for spec in specs:
+            if spec.fits(item.gvk):
+                _set_pair(item, spec, key, value, origin)
+
+
+def common_annotations(made: Kustomization, items: Iterable[Item]) -> None:
+    """Set the annotations of `commonAnnotations`, in Pod templates too."""
+    specs = [FieldSpec("metadata/annotations", create=True)]
+    specs += [FieldSpec(f"{spec.path}/annotations", spec.kind, spec.group, create=True) for spec in TEMPLATES]
+    items = list(items)
+    for key, value in made.strings("commonAnnotations").items():
+        origin = made.caused("annotations", "commonAnnotations", key)
+        for item in items:
+            for spec in specs:
+                if spec.fits(item.gvk):
+                    _set_pair(item, spec, key, value, origin)
+
+
+def _set_pair(item: Item, spec: FieldSpec, key: str, value: str, origin: Origin) -> None:
+    for node, last in holders(item.body, spec, origin):
+        if not isinstance(node.get(last), Map):
+            node.put(last, Map(), origin)
+        node[last].put(key, value, origin)
+
+
+def replicas(made: Kustomization, items: Iterable[Item]) -> None:
+    """Set the counts of `replicas`."""
+    items = list(items)
+    for index, entry in made.maps("replicas"):
+        name, count = entry.get("name"), entry.get("count")
+        if not isinstance(name, str) or not isinstance(count, int) or isinstance(count, bool):
+            raise made.error(f"replicas[{index}] needs a name and a count", "replicas", index)
+        found = [item for item in items if item.gvk.kind in REPLICATED and name in {item.first.name, item.name.name}]
+        if not found:
+            hint = candidates(name, (item for item in items if item.gvk.kind in REPLICATED))
+            raise made.error(f"replicas[{index}]: nothing named {name} has replicas", "replicas", index, hint=hint)
+        for item in found:
+            origin = made.caused("replicas", "replicas", index, "count")
+            for node, key in holders(item.body, FieldSpec("spec/replicas", create=True), origin):
+                node.put(key, count, origin)
+
+
+def images(made: Kustomization, items: Iterable[Item]) -> None:
+    """Rewrite the images of `images` in containers and initContainers, at any depth of any kind."""
+    rules = [(index, entry) for index, entry in made.maps("images")]
+    for index, entry in rules:
+        if not isinstance(entry.get("name"), str):
+            raise made.error(f"images[{index}] needs a name", "images", index)
+        for key in ("newName", "newTag", "digest", "tagSuffix"):
+            if entry.get(key) is not None and not isinstance(entry[key], str):
+                raise made.error(f"images[{index}].{key} has to be a string; put it in quotes", "images", index, key)
+    if not rules:
+        return
+    by_name: dict[str, list[tuple[int, Map]]] = {}
+    for index, entry in rules:
+        by_name.setdefault(entry["name"], []).append((index, entry))
+    for item in items:
+        if item.gvk.kind == "CustomResourceDefinition":
+            continue
+        for container in _containers(item.body):
+            _rewrite(made, container, by_name)
+
+
+def _rewrite(made: Kustomization, container: Map, by_name: dict[str, list[tuple[int, Map]]]) -> None:
+    image = container.get("image")
+    if not isinstance(image, str):
+        return
+    name, _, _ = split_image(image)
+    for index, rule in by_name.get(name, ()):
+        name, tag, digest = split_image(container["image"])
+        fresh = str(rule.get("newName") or name)
+        if rule.get("digest"):
+            fresh += f":{rule['newTag']}@{rule['digest']}" if rule.get("newTag") else f"@{rule['digest']}"
+        elif rule.get("newTag"):
+            fresh += f":{rule['newTag']}"
+        else:
+            fresh += (f":{tag}{rule.get('tagSuffix', '')}" if tag else "") + (f"@{digest}" if digest else "")
+        key = next((key for key in ("newTag", "digest", "newName", "tagSuffix") if rule.get(key)), "name")
+        container.put("image", fresh, made.caused("images", "images", index, key))
+
+
+def split_image(image: str) -> tuple[str, str, str]:
+    """Return the name, tag and digest of an image; "" for what it does not have."""
+    match = _IMAGE.fullmatch(image)
+    return (match["name"], match["tag"] or "", match["digest"] or "") if match else (image, "", "")
+
+
+def _containers(node: Any) -> Iterator[Map]:
+    if isinstance(node, Map):
+        for key, value in node.items():
+            if key in ("containers", "initContainers") and isinstance(value, Seq):
+                yield from (item for item in value if isinstance(item, Map))
+            elif isinstance(value, Map | Seq):
+                yield from _containers(value)
+    elif isinstance(node, Seq):
+        for value in node:
+            yield from _containers(value)
