@@ -29,6 +29,7 @@ TYPES: dict[int, type[ClusterError]] = {
     409: Conflict,
     410: NotFound,
     413: Invalid,
+    415: Invalid,
     422: Invalid,
     429: Unavailable,
 }

@@ -155,7 +155,7 @@ class KubeCluster:
 
     async def get(self, resource: ApiResource, namespace: str, name: str) -> Body:
         """Read one object."""
-        return await self._object(Request("get", "GET", _path(resource, namespace, name)))
+        return await self._object(Request("get", "GET", resource.path(namespace, name)))
 
     async def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int = 1) -> str:
         """Read the last lines of a container's log."""
@@ -171,20 +171,20 @@ class KubeCluster:
         query = {"fieldManager": field_manager, "force": str(force).lower(), "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        path = _path(resource, *_place(body))
+        path = resource.path(*_place(body))
         verb: Literal["dry_run", "apply"] = "dry_run" if dry_run else "apply"
         return await self._object(Request(verb, "PATCH", path, query, orjson.dumps(body), APPLY))
 
     async def create(self, resource: ApiResource, body: Body) -> Body:
         """Create one object; sent again only where it certainly did not arrive."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        path = _path(resource, _place(body)[0], "")
+        path = resource.path(_place(body)[0])
         return await self._object(Request("create", "POST", path, query, orjson.dumps(body), repeatable=False))
 
     async def update(self, resource: ApiResource, body: Body) -> Body:
         """Replace one object; its resourceVersion is the precondition, so a second try would not fit any more."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        path = _path(resource, *_place(body))
+        path = resource.path(*_place(body))
         return await self._object(Request("update", "PUT", path, query, orjson.dumps(body), repeatable=False))
 
     async def patch(
@@ -199,7 +199,7 @@ class KubeCluster:
     ) -> Body:
         """Patch one object with JSON Patch (RFC 6902) or JSON Merge Patch (RFC 7396)."""
         query = {"fieldManager": field_manager, "fieldValidation": "Strict"}
-        path = _path(resource, namespace, name)
+        path = resource.path(namespace, name)
         data = orjson.dumps(patch)
         return await self._object(
             Request("patch", "PATCH", path, query, data, PATCHES[kind], repeatable=kind == "merge")
@@ -224,7 +224,7 @@ class KubeCluster:
             "propagationPolicy": propagation,
         }
         await self._requests.answer(
-            Request("delete", "DELETE", _path(resource, namespace, name), body=orjson.dumps(options))
+            Request("delete", "DELETE", resource.path(namespace, name), body=orjson.dumps(options))
         )
 
     async def watch(
@@ -260,8 +260,3 @@ class KubeCluster:
 def _place(body: Body) -> tuple[str, str]:
     metadata = body["metadata"]
     return metadata.get("namespace") or "", metadata["name"]
-
-
-def _path(resource: ApiResource, namespace: str, name: str) -> str:
-    """Return the URL path of an object; one without a namespace stands in `default`, as it does for kubectl."""
-    return resource.path(namespace or "default", name)

@@ -10,14 +10,14 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.errors import NotFound
+from reconciler.errors import Forbidden, NotFound, Unavailable
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import ENVIRONMENT_LABEL, ID_LABEL, SYSTEM_NAMESPACE, Inventory, read_parent
 from reconciler.model.identity import GroupKind, ObjectId
 from reconciler.model.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from reconciler.cluster.port import Cluster
     from reconciler.model.api import Discovery
@@ -35,13 +35,14 @@ async def observe(cluster: Cluster, desired: Desired, environment: str) -> Obser
     selector = f"{ENVIRONMENT_LABEL}={environment}"
     discovery, config_maps = await asyncio.gather(cluster.discover(), _listed(cluster, CONFIG_MAPS, selector))
     inventories = {found.component: found for found in map(read_parent, filter(_is_parent, config_maps.values()))}
-    live = {identity: body for identity, body in config_maps.items() if identity.namespace != SYSTEM_NAMESPACE}
+    live = {identity: body for identity, body in config_maps.items() if not _is_parent(body)}
     wanted = {item.id: item for _, item in desired.resources}
+    _refuse_unknown(wanted.values(), inventories.values(), discovery)
     resources = _resources(wanted.values(), inventories.values(), discovery)
     served = {resource.gvk.api_version for resource in resources}
     others = [resource for resource in resources if resource.gvk != CONFIG_MAPS.gvk]
     lists, documents = await asyncio.gather(
-        asyncio.gather(*(_listed(cluster, resource, selector) for resource in others)),
+        _all(_listed(cluster, resource, selector) for resource in others),
         cluster.openapi(sorted(served & {item.gvk.api_version for item in wanted.values()})),
     )
     for found in lists:
@@ -74,6 +75,36 @@ def _resources(
             if resource is not None:
                 found[resource] = None
     return tuple(found)
+
+
+def _refuse_unknown(wanted: Iterable[Resource], inventories: Iterable[Inventory], discovery: Discovery) -> None:
+    """Raise Unavailable where a backend did not say what it serves: its kinds are unknown, not absent."""
+    if not discovery.failed:
+        return
+    silent = set(discovery.failed)
+    groups = {name.partition("/")[0] for name in silent}
+    asked = {str(item.id) for item in wanted if item.gvk.api_version in silent} | {
+        f"the inventory of {inventory.component}"
+        for inventory in inventories
+        if any(kind.group in groups and kind not in discovery.preferred for kind in inventory.group_kinds)
+    }
+    if asked:
+        raise Unavailable(
+            f"the server does not know at present what {', '.join(sorted(silent))} serves, and {', '.join(sorted(asked))} "
+            "needs it: look at the APIService and the backend behind it"
+        )
+
+
+async def _all(reads: Iterable[Awaitable[Live]]) -> list[Live]:
+    """Wait for all reads; where some are forbidden, one error names every right that is missing."""
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    found = [answer for answer in answers if not isinstance(answer, BaseException)]
+    errors = [answer for answer in answers if isinstance(answer, BaseException)]
+    if errors and all(isinstance(error, Forbidden) for error in errors):
+        raise Forbidden("\n".join(sorted({str(error) for error in errors})), status=403, reason="Forbidden")
+    for error in errors:
+        raise error
+    return found
 
 
 def _is_parent(body: Mapping[str, Any]) -> bool:

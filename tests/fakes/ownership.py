@@ -105,15 +105,17 @@ def update(live: Body | None, new: Body, shape: Shape, owner: Owner, *, time: st
 
 
 def _conflict(clashes: list[tuple[Owner, Path]]) -> Conflict:
-    lines: list[str] = []
-    for owner in dict.fromkeys(owner for owner, _ in clashes):
-        lines.append(f"conflicts with {owner}:")
-        lines += [f"- {fields.text(path)}" for other, path in clashes if other == owner]
-    count = f"{len(clashes)} conflict" + ("s" if len(clashes) > 1 else "")
+    if len(clashes) == 1:
+        text = f"1 conflict: conflict with {clashes[0][0]}: {fields.text(clashes[0][1])}"
+    else:
+        text = f"{len(clashes)} conflicts: " + "\n".join(
+            "\n".join(
+                [f"conflicts with {owner}:", *(f"- {fields.text(path)}" for other, path in clashes if other == owner)]
+            )
+            for owner in dict.fromkeys(owner for owner, _ in clashes)
+        )
     causes = [
         {"reason": "FieldManagerConflict", "message": f"conflict with {owner}", "field": fields.text(path)}
         for owner, path in clashes
     ]
-    return Conflict(
-        f"Apply failed with {count}: " + "\n".join(lines), status=409, reason="Conflict", details={"causes": causes}
-    )
+    return Conflict(f"Apply failed with {text}", status=409, reason="Conflict", details={"causes": causes})

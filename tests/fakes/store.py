@@ -74,7 +74,7 @@ class Store:
         wanted = GroupVersionKind.of({"apiVersion": api_version, "kind": kind})
         found = next((item for item, _ in self.resources() if item.gvk == wanted), None)
         if found is None:
-            raise NotFound("the server could not find the requested resource", status=404, reason="NotFound")
+            raise unknown()
         return found
 
     def shape(self, resource: ApiResource) -> Shape:
@@ -82,7 +82,7 @@ class Store:
         for item, crd in self.resources():
             if item.gvk == resource.gvk:
                 return kinds.shape(item, crd)
-        raise NotFound("the server could not find the requested resource", status=404, reason="NotFound")
+        raise unknown()
 
     # Reading
 
@@ -178,7 +178,9 @@ class Store:
         body = copy.deepcopy(dict(body))
         metadata = body.setdefault("metadata", {})
         if resource.namespaced:
-            namespace = metadata.setdefault("namespace", "default")
+            namespace = metadata.get("namespace")
+            if not namespace:
+                raise unknown()
             if namespace not in {name for _, name in self.objects.get(GroupKind("", "Namespace"), {})}:
                 raise NotFound(f'namespaces "{namespace}" not found', status=404, reason="NotFound")
         else:
@@ -253,6 +255,11 @@ class Store:
 def described(resource: ApiResource) -> str:
     """Return a kind as the server names it in messages: `deployments.apps`."""
     return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+
+
+def unknown() -> ClusterError:
+    """Return the error for a URL that leads to no collection."""
+    return NotFound("the server could not find the requested resource", status=404, reason="NotFound")
 
 
 def missing(resource: ApiResource, name: str) -> ClusterError:
