@@ -96,7 +96,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             holder=_holder(),
             timeout=choices.lock_timeout,
             clock=SystemClock(),
-            on_wait=lambda holder: sys.stderr.write(f"waiting for {holder}, which holds the environment's Lease\n"),
+            on_wait=_tell_wait,
         )
         async with held as kept:
             shown = planned.plan.id
@@ -207,6 +207,10 @@ def _report(report: Report, plan: Plan, choices: Choices) -> None:
         from reconciler.report.document import report_document
 
         print_document(report_document(report, plan), choices.output)
+
+
+def _tell_wait(holder: str) -> None:
+    sys.stderr.write(f"waiting for {holder}, which holds the environment's Lease\n")
 
 
 def _holder() -> str:

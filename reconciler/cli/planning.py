@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from reconciler.model.plan import Action
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -34,5 +36,7 @@ def print_plan(workspace: Workspace, plan: Plan, requests: Mapping[str, int], ou
 
 def _origins(plan: Plan) -> Iterator[Origin | None]:
     for change in plan.changes:
+        if change.action is not Action.UNCHANGED and change.resource is not None:
+            yield change.resource.origin
         yield from (field.origin for field in change.fields)
         yield from (conflict.origin for conflict in change.conflicts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from reconciler.model.schema import MISSING, Schema, Type
 from reconciler.plan.quantity import same_amount

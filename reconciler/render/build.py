@@ -197,8 +197,8 @@ def _flat(document: object, where: str) -> list[Map]:
     if not isinstance(name, str) or not name:
         hint = "put it in quotes" if name is not None else ""
         raise RenderError([Problem(where, line, f"the {kind} has no metadata.name that is a string", hint)])
-    for field in ("annotations", "labels"):
-        pairs = mapping(document["metadata"].get(field))
+    for where_to in ("annotations", "labels"):
+        pairs = mapping(document["metadata"].get(where_to))
         for key, value in pairs.items():
             if isinstance(value, bool | int | float):
                 pairs[key] = str(value).lower() if isinstance(value, bool) else str(value)
