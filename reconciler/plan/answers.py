@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.plan.cases import Case
 
 REPLACE = "reconciler.dev/replace"
-_IMMUTABLE = ("field is immutable", "is immutable", "Forbidden: updates to", "cannot change roleRef", "may not change")
+_IMMUTABLE = ("immutable", "updates to ", "cannot change roleRef", "may not change", "may not be changed")
 
 
 def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
@@ -80,7 +80,9 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     body = prediction.body if prediction is not None else None
     if body is not None and marks and _substance(body) == _substance(live):
         return replace(change, action=Action.UNCHANGED, notes=())
-    return replace(change, force=settled.force, fields=changes(comparison, body))
+    fields = changes(comparison, body)
+    notes = change.notes if fields or body is None or not marks else (*change.notes, _silent(body, live))
+    return replace(change, force=settled.force, fields=fields, notes=notes)
 
 
 def _failed(case: Case, change: Change, error: ClusterError | None, settled: Settlement) -> Change:
@@ -110,6 +112,16 @@ def _notes(case: Case, settled: Settlement) -> tuple[str, ...]:
         f"{format_path(clash.path)} is left to {clash.entry.manager} (policy.conflicts)" for clash in settled.yielded
     )
     return tuple(notes)
+
+
+def _silent(body: Mapping[str, Any], live: Mapping[str, Any]) -> str:
+    """Return why an object is to be written although no field of git's changes."""
+    predicted, current = _substance(body), _substance(live)
+    predicted["metadata"].pop("managedFields")
+    current["metadata"].pop("managedFields")
+    if predicted == current:
+        return "no value changes; which fields are ours does"
+    return "the server changes fields that git does not set"
 
 
 def _substance(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from reconciler.model.plan import Action, Change
 from reconciler.plan.cases import DEFINITION, RECONCILE
 from reconciler.plan.managed import own_fields
 from reconciler.plan.ownership import Owners
+from reconciler.plan.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,7 +76,7 @@ class _Holders:
             held = self._kinds[GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", ""))]
         if not held:
             return ""
-        return f"deleting it would take along {held} objects that are to stay: move or remove these first, or keep it"
+        return f"deleting it would take along what is to stay ({counted(held)}): move or remove that first, or keep it"
 
 
 def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders: _Holders) -> Change:

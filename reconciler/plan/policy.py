@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.plan import Action, Refusal
 from reconciler.plan.cases import State
+from reconciler.plan.words import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change
     from reconciler.model.resource import Desired
     from reconciler.plan.cases import Case
-
-_NAMED = 5  # objects that a message names before it only counts
 
 
 def refusals(
@@ -42,7 +41,7 @@ def _foreign(cases: Sequence[Case]) -> Iterator[Refusal]:
         if case.state is State.FOREIGN:
             by_owner.setdefault((case.standing.owner, case.standing.hint), []).append(case.resource.id)
     for (owner, hint), ids in by_owner.items():
-        yield Refusal("foreign-owner", f"{_listed(ids)} exists and belongs to {owner}", hint, tuple(ids))
+        yield Refusal("foreign-owner", f"{listed(ids)} exists and belongs to {owner}", hint, tuple(ids))
 
 
 def _emptied(desired: Desired, environment: Environment, owned: Mapping[ObjectId, str]) -> Iterator[Refusal]:
@@ -51,7 +50,7 @@ def _emptied(desired: Desired, environment: Environment, owned: Mapping[ObjectId
         if component.prune and counts[component.name] and not desired.components.get(component.name):
             yield Refusal(
                 "empty-render",
-                f"component {component.name} renders nothing, but owns {counts[component.name]} objects in the cluster",
+                f"component {component.name} renders nothing, but owns {counted(counts[component.name])} in the cluster",
                 "bring its resources back, or take the component out of environment.yaml to delete its objects",
                 tuple(identity for identity, name in owned.items() if name == component.name),
             )
@@ -66,7 +65,7 @@ def _protected(environment: Environment, deletions: Sequence[Change]) -> Iterato
     for kind, ids in by_kind.items():
         yield Refusal(
             "protected",
-            f"{_listed(ids)} would be deleted, and {kind} is a protected kind",
+            f"{listed(ids)} would be deleted, and {kind} is a protected kind",
             f"bring it back, keep it with the annotation reconciler.dev/prune: disabled on the live object, "
             f"or take {kind} out of policy.deletions.protect",
             tuple(ids),
@@ -79,13 +78,8 @@ def _budget(environment: Environment, deletions: Sequence[Change], owned: Mappin
     if len(ids) > budget:
         yield Refusal(
             "budget",
-            f"{len(ids)} of {len(owned)} objects would be deleted, {budget} are allowed",
+            f"{len(ids)} of {counted(len(owned))} would be deleted, the budget is {budget}",
             "look at the deletes; raise policy.deletions in environment.yaml if this is to be the rule",
             ids,
             acknowledgeable=True,
         )
-
-
-def _listed(ids: Sequence[ObjectId]) -> str:
-    named = ", ".join(str(identity) for identity in ids[:_NAMED])
-    return named + (f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else "")
