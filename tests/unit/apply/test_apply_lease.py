@@ -1,0 +1,110 @@
+"""The Lease: held, waited for, taken over when it has run out, lost, given back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.apply import lease
+from reconciler.errors import LeaseHeld, Unavailable
+from tests.fakes.cluster import FakeCluster
+from tests.unit.apply.world import PatientClock
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+SPACE = "reconciler-system"
+NAME = "reconciler-dev"
+
+
+def take(
+    cluster: FakeCluster, clock: PatientClock, holder: str, told: list[str], patience: float = 60
+) -> AbstractAsyncContextManager[lease.Held]:
+    return lease.hold(cluster, "dev", holder=holder, timeout=patience, clock=clock, on_wait=told.append)
+
+
+def holder_of(cluster: FakeCluster) -> str:
+    body = cluster.find("Lease", SPACE, NAME)
+    assert body is not None
+    return str(body["spec"]["holderIdentity"])
+
+
+async def test_it_is_made_with_its_namespace_and_given_back() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held:
+        assert holder_of(cluster) == "ada"
+        assert not held.lost.is_set()
+    assert holder_of(cluster) == ""
+
+
+async def test_it_is_renewed_while_held() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []):
+        before = cluster.find("Lease", SPACE, NAME)
+        await clock.sleep(16)
+        after = cluster.find("Lease", SPACE, NAME)
+    assert before is not None
+    assert after is not None
+    assert before["spec"]["renewTime"] < after["spec"]["renewTime"]
+    assert len(cluster.sent("update")) == 4, "three renewals and the end"
+
+
+async def test_another_holder_is_named_and_waited_for() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    told: list[str] = []
+    async with take(cluster, clock, "ada", []):
+        with pytest.raises(LeaseHeld, match="held by ada, which was waited for for 20 s"):
+            await take(cluster, clock, "bob", told, 20).__aenter__()
+    assert told == ["ada"]
+    assert 20 <= clock.seconds < 22
+
+
+async def test_a_dead_holder_costs_its_duration() -> None:
+    """Never renewed: taken over after 15 s by our own clock, whatever its times say."""
+    cluster, clock = FakeCluster(), PatientClock()
+    cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
+    spec = {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "2099-01-01T00:00:00.000000Z"}
+    metadata = {"name": NAME, "namespace": SPACE}
+    cluster.seed({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+    told: list[str] = []
+    async with take(cluster, clock, "bob", told):
+        assert holder_of(cluster) == "bob"
+        assert 15 <= clock.seconds < 17
+    assert told == ["dead"]
+
+
+async def test_a_released_one_is_taken_at_once() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    for holder in ("ada", "bob"):
+        async with take(cluster, clock, holder, []):
+            assert holder_of(cluster) == holder
+    assert clock.seconds == 0
+
+
+async def test_it_is_lost_to_another_holder_and_then_not_touched() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held:
+        cluster.edit("Lease", SPACE, NAME, {"spec": {"holderIdentity": "thief"}})
+        async with asyncio.timeout(5):
+            await held.lost.wait()
+    assert holder_of(cluster) == "thief"
+
+
+async def test_an_edit_of_somebody_does_not_lose_it() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held:
+        cluster.edit("Lease", SPACE, NAME, {"metadata": {"labels": {"a": "b"}}})
+        await clock.sleep(20)
+        assert not held.lost.is_set()
+        assert len(cluster.sent("update")) >= 3
+
+
+async def test_it_is_lost_when_renewing_fails_for_too_long() -> None:
+    """Given up before another holder may take it."""
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held:
+        cluster.fail("update", kind="Lease", error=Unavailable("away", status=503), times=-1)
+        await held.lost.wait()
+        assert clock.seconds <= lease.DURATION

@@ -1,0 +1,259 @@
+"""Deletes: what is ours and nothing else, in reverse order, bound to what was looked at; and what a killed run leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.errors import Conflict, Forbidden, Unavailable
+from reconciler.model.applyset import GROUP_KINDS, PART_OF_LABEL
+from reconciler.model.outcome import Result
+from tests.unit.apply.world import WRITES, World, config_map, deployment, namespace, writes
+
+if TYPE_CHECKING:
+    from reconciler.model.outcome import Report
+
+BASE = namespace() + config_map("keep")
+CHAIN = """
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: one}
+provisioner: example.com/disks
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: two, namespace: shop}
+spec: {storageClassName: one, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+""" + deployment("three", claim="two")
+
+
+def results(report: Report) -> dict[str, Result]:
+    return {f"{item.id.kind}/{item.id.name}": item.result for item in report.outcomes}
+
+
+def message(report: Report, name: str) -> str:
+    return next(item.message for item in report.outcomes if item.id.name == name)
+
+
+def deleted(world: World) -> list[str]:
+    return [name for verb, _, name in writes(world.cluster) if verb == "delete"]
+
+
+async def test_what_needs_others_goes_first_and_each_delete_is_bound() -> None:
+    """Reverse graph order; every delete carries the uid and the resourceVersion that were read."""
+    world = World()
+    await world.apply({"base": BASE + CHAIN})
+    report = await world.apply({"base": BASE})
+    assert results(report)["StorageClass/one"] is Result.PRUNED
+    assert deleted(world) == ["three", "two", "one"]
+    for call in world.cluster.sent("delete"):
+        assert call.details["uid"]
+        assert call.details["resource_version"]
+    assert world.members() == {"Namespace/shop", "ConfigMap/keep"}
+
+
+async def test_a_namespace_goes_after_what_lies_in_it() -> None:
+    world = World()
+    await world.apply({"base": BASE, "extra": namespace("more") + config_map("inside", "more")})
+    report = await world.apply({"base": BASE})
+    assert not report.failed
+    assert deleted(world) == ["inside", "more", "dev.extra"], "and the empty parent of the component that is gone"
+
+
+async def test_components_are_pruned_in_reverse_order() -> None:
+    world = World()
+    settings = {"app": {"dependsOn": ("base",)}}
+    await world.apply({"base": BASE + config_map("lower"), "app": config_map("stay") + config_map("upper")}, settings)
+    await world.apply({"base": BASE, "app": config_map("stay")}, settings)
+    assert deleted(world) == ["upper", "lower"]
+
+
+async def test_the_inventory_shrinks_to_what_is_there() -> None:
+    world = World()
+    await world.apply({"base": BASE + deployment("web")})
+    await world.apply({"base": BASE})
+    parent = world.cluster.find("ConfigMap", "reconciler-system", "dev.base")
+    assert parent is not None
+    assert parent["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap,Namespace"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"metadata": {"labels": {PART_OF_LABEL: "another"}}}, "no longer carries the label"),
+        ({"metadata": {"ownerReferences": [{"controller": True, "kind": "Boss", "name": "b"}]}}, "belongs to Boss/b"),
+    ],
+)
+async def test_what_is_no_longer_ours_is_left_alone(change: dict[str, Any], why: str) -> None:
+    """Changed after the plan was made: the second look sees it."""
+    world = World()
+    await world.apply({"base": BASE + config_map("odd")})
+    listed = 0
+
+    def meddle(call: object) -> None:
+        nonlocal listed
+        if getattr(call, "verb", "") == "list" and getattr(call, "kind", "") == "ConfigMap":
+            listed += 1
+            if listed == 2:
+                world.cluster.edit("ConfigMap", "shop", "odd", change)
+
+    world.cluster.before = meddle
+    report = await world.apply({"base": BASE})
+    assert results(report)["ConfigMap/odd"] is Result.UNCHANGED
+    assert why in message(report, "odd")
+    assert deleted(world) == []
+
+
+async def test_a_conflict_is_looked_at_again_and_only_then_repeated() -> None:
+    """Changed between the second look and the delete: read again, still ours, deleted as it is now."""
+    world = World()
+    await world.apply({"base": BASE + config_map("busy")})
+    meddled: list[str] = []
+
+    def meddle(call: object) -> None:
+        if getattr(call, "verb", "") == "delete" and not meddled:
+            meddled.append("once")
+            world.cluster.edit("ConfigMap", "shop", "busy", {"data": {"x": "y"}})
+
+    world.cluster.before = meddle
+    report = await world.apply({"base": BASE})
+    assert results(report)["ConfigMap/busy"] is Result.PRUNED
+    assert deleted(world) == ["busy", "busy"]
+
+
+async def test_an_object_moved_away_meanwhile_is_not_deleted() -> None:
+    world = World()
+    await world.apply({"base": BASE + config_map("busy")})
+
+    def meddle(call: object) -> None:
+        if getattr(call, "verb", "") == "delete":
+            labels = {"metadata": {"labels": {PART_OF_LABEL: "another"}}}
+            world.cluster.edit("ConfigMap", "shop", "busy", labels)
+
+    world.cluster.before = meddle
+    report = await world.apply({"base": BASE})
+    assert results(report)["ConfigMap/busy"] is Result.UNCHANGED
+    assert "ConfigMap/busy" in world.members()
+
+
+async def test_a_finalizer_that_hangs_is_named_and_keeps_what_comes_after() -> None:
+    world = World()
+    await world.apply({"base": BASE + CHAIN})
+    world.cluster.edit("Deployment", "shop", "three", {"metadata": {"finalizers": ["example.com/hold"]}})
+    report = await world.apply({"base": BASE}, {"base": {"timeout": "30s"}})
+    assert results(report)["Deployment/three"] is Result.FAILED
+    assert "still there after 30 s: is being deleted, held by example.com/hold" in message(report, "three")
+    assert results(report)["PersistentVolumeClaim/two"] is Result.SKIPPED
+    assert results(report)["StorageClass/one"] is Result.SKIPPED
+    assert {"PersistentVolumeClaim/two", "StorageClass/one"} <= world.members()
+
+
+async def test_nothing_is_deleted_of_a_component_that_was_not_applied() -> None:
+    world = World()
+    await world.apply({"base": BASE + config_map("old"), "app": config_map("other")})
+    world.cluster.fail("apply", name="new", error=Forbidden("quota", status=403), times=-1)
+    report = await world.apply({"base": BASE + config_map("new"), "app": ""})
+    assert results(report)["ConfigMap/old"] is Result.SKIPPED
+    assert message(report, "old") == "kept: not everything of component base was applied"
+    assert results(report)["ConfigMap/other"] is Result.PRUNED
+    assert "ConfigMap/old" in world.members()
+
+
+async def test_what_cannot_be_listed_again_is_not_deleted() -> None:
+    world = World()
+    await world.apply({"base": BASE + config_map("old")})
+    lists = 0
+
+    def refuse(call: object) -> None:
+        nonlocal lists
+        if getattr(call, "verb", "") == "list" and getattr(call, "kind", "") == "ConfigMap":
+            lists += 1
+            if lists == 2:
+                raise Unavailable("the server is away", status=503)
+
+    world.cluster.before = refuse
+    report = await world.apply({"base": BASE})
+    assert results(report)["ConfigMap/old"] is Result.FAILED
+    assert deleted(world) == []
+
+
+async def test_a_move_changes_labels_and_deletes_nothing() -> None:
+    world = World()
+    await world.apply({"base": BASE + config_map("nomad"), "app": config_map("other")})
+    report = await world.apply({"base": BASE, "app": config_map("other") + config_map("nomad")})
+    assert not report.failed
+    assert deleted(world) == []
+    assert (await world.plan({"base": BASE, "app": config_map("other") + config_map("nomad")})).empty
+
+
+FIRST = {"base": BASE + CHAIN + deployment("web"), "gone": config_map("leaving") + deployment("away")}
+SECOND = {"base": BASE + config_map("four") + config_map("five", needs="four"), "app": deployment("web")}
+SETTINGS = {"app": {"dependsOn": ("base",)}}
+
+
+@pytest.mark.parametrize("gracefully", [True, False])
+async def test_a_run_that_ends_at_any_request_is_continued_by_the_next(gracefully: bool) -> None:
+    """Stopped, or killed without a word, at its k-th write for every k: the next run comes to the same end."""
+    reference = World()
+    await reference.apply(FIRST)
+    await reference.apply(SECOND, SETTINGS)
+    stopped = 0
+    for k in range(1, 30):
+        world = World()
+        await world.apply(FIRST)
+        count = 0
+
+        def end(call: object, world: World = world, k: int = k) -> None:
+            nonlocal count
+            count += getattr(call, "verb", "") in WRITES
+            if count >= k and gracefully:
+                world.stop.set()
+            elif count > k:
+                raise Killed
+
+        world.cluster.before = end
+        try:
+            report = await world.apply(SECOND, SETTINGS)
+        except* Killed:
+            stopped += 1
+        else:
+            stopped += report.interrupted
+        world.cluster.before = lambda _: None
+        world.stop.clear()
+        final = await world.apply(SECOND, SETTINGS)
+        assert not final.failed, (k, final.outcomes)
+        assert world.members() == reference.members(), k
+        assert (await world.plan(SECOND, SETTINGS)).empty, k
+    assert stopped > 2, "the kills have to hit"
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing of the run goes on."""
+
+
+async def test_a_stopped_run_says_what_was_not_done() -> None:
+    """No new write after the stop but the record; what was not sent is skipped with that reason."""
+    world = World()
+
+    def stop(call: object) -> None:
+        if (getattr(call, "verb", ""), getattr(call, "name", "")) == ("apply", "one"):
+            world.stop.set()
+
+    world.cluster.before = stop
+    report = await world.apply({"base": BASE + CHAIN})
+    assert report.interrupted
+    assert results(report)["StorageClass/one"] is Result.APPLIED
+    assert results(report)["Deployment/three"] is Result.SKIPPED
+    assert message(report, "three") == "the run was stopped before it was sent"
+    assert "Deployment/three" not in world.members()
+
+
+async def test_a_conflict_that_never_ends_is_a_failure() -> None:
+    world = World()
+    await world.apply({"base": BASE + config_map("old")})
+    world.cluster.fail("delete", error=Conflict("changed again", status=409), times=-1)
+    report = await world.apply({"base": BASE})
+    assert results(report)["ConfigMap/old"] is Result.FAILED
+    assert message(report, "old") == "not deleted: changed again"

@@ -1,0 +1,168 @@
+"""A small world to run plans in: components as YAML text, FakeCluster, a clock that only waits when nothing else can go."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from reconciler.apply import run
+from reconciler.environment import Environment
+from reconciler.model.applyset import ENVIRONMENT_LABEL
+from reconciler.model.identity import GroupVersionKind, ObjectId
+from reconciler.model.resource import Desired, Resource
+from reconciler.model.tree import Map
+from reconciler.observe import read
+from reconciler.plan import graph, mark, planner
+from tests.fakes.cluster import FakeCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.model.observation import Observation
+    from reconciler.model.outcome import Event, Report
+    from reconciler.model.plan import Plan
+
+IDLE_ROUNDS = 40
+
+
+class PatientClock:
+    """Time that stands still while anything else is under way, then jumps to the next sleeper's end."""
+
+    def __init__(self) -> None:
+        """Begin at second 0."""
+        self.seconds = 0.0
+        self._sleepers: list[float] = []
+
+    def monotonic(self) -> float:
+        """Return the seconds slept so far."""
+        return self.seconds
+
+    def now(self) -> datetime:
+        """Return a time of day that goes with them."""
+        return datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until everybody else waits for a later time."""
+        end = self.seconds + seconds
+        self._sleepers.append(end)
+        try:
+            idle = 0
+            while idle < IDLE_ROUNDS and self.seconds < end:
+                await asyncio.sleep(0)
+                idle = idle + 1 if end <= min(self._sleepers) else 0
+        finally:
+            self._sleepers.remove(end)
+        self.seconds = max(self.seconds, end)
+
+
+@dataclass(slots=True)
+class World:
+    """Git on one side, a cluster on the other."""
+
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    clock: PatientClock = field(default_factory=PatientClock)
+    events: list[Event] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    name: str = "dev"
+
+    async def plan(self, components: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Plan:
+        """Plan what applying these components (YAML by name) would do; `settings` are keys of their components."""
+        plan, _, _ = await self._plan(components, settings or {})
+        return plan
+
+    async def _plan(
+        self, components: Mapping[str, str], settings: Mapping[str, Any]
+    ) -> tuple[Plan, Environment, Observation]:
+        environment = self.environment(components, settings)
+        desired = mark.marked(Desired(self.name, None, {name: resources(text) for name, text in components.items()}))
+        edges = graph.build(desired, environment)
+        observation = await read.observe(self.cluster, desired, self.name)
+        return planner.make(desired, observation, environment, {}, edges), environment, observation
+
+    def environment(self, components: Mapping[str, str], settings: Mapping[str, Any]) -> Environment:
+        """Return an environment of these components."""
+        listed = [{"name": name, "path": name} | settings.get(name, {}) for name in components]
+        return Environment.model_validate(
+            {
+                "apiVersion": "reconciler.dev/v1alpha1",
+                "kind": "Environment",
+                "metadata": {"name": self.name},
+                "spec": {
+                    "cluster": {"sandbox": True},
+                    "components": listed,
+                    "policy": {"deletions": {"max": 1000, "protect": []}},
+                },
+            }
+        )
+
+    async def apply(
+        self, components: Mapping[str, str], settings: Mapping[str, Any] | None = None, *, wait: bool = True
+    ) -> Report:
+        """Plan and apply."""
+        plan, environment, observation = await self._plan(components, settings or {})
+        self.events.clear()
+        return await run.apply(
+            self.cluster,
+            plan,
+            environment,
+            observation.discovery,
+            clock=self.clock,
+            stop=self.stop,
+            emit=self.events.append,
+            wait=wait,
+        )
+
+    def members(self) -> set[str]:
+        """Return `Kind/name` of every object that carries the environment's label, inventory parents aside."""
+        return {
+            f"{body['kind']}/{body['metadata']['name']}"
+            for resource, _ in self.cluster.store.resources()
+            for body in self.cluster.store.select(resource, "", f"{ENVIRONMENT_LABEL}={self.name}")
+            if body["metadata"].get("namespace") != "reconciler-system"
+        }
+
+
+WRITES = ("apply", "create", "update", "patch", "delete")
+
+
+def resources(text: str) -> tuple[Resource, ...]:
+    """Return the objects of a YAML text."""
+    bodies = (_tree(body) for body in yaml.safe_load_all(text) if body)
+    return tuple(Resource(ObjectId.of(body), GroupVersionKind.of(body).version, body) for body in bodies)
+
+
+def writes(cluster: FakeCluster) -> list[tuple[str, str, str]]:
+    """Return every write so far as verb, kind and name."""
+    return [(call.verb, call.kind, call.name) for call in cluster.calls if call.verb in WRITES]
+
+
+def config_map(name: str, namespace: str = "shop", needs: str = "", **data: str) -> str:
+    """Return a ConfigMap, made to need another one where wanted."""
+    marks = {"reconciler.dev/depends-on": f"ConfigMap/{namespace}/{needs}"} if needs else {}
+    metadata = {"name": name, "namespace": namespace, "annotations": marks}
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}) + "---\n"
+
+
+def namespace(name: str = "shop") -> str:
+    """Return a Namespace."""
+    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n"
+
+
+def deployment(name: str, namespace: str = "shop", *, replicas: int = 1, image: str = "web:1", claim: str = "") -> str:
+    """Return a Deployment; one that uses a claim where wanted."""
+    containers = {"containers": [{"name": "main", "image": image}]}
+    volumes = {"volumes": [{"name": "disk", "persistentVolumeClaim": {"claimName": claim}}]} if claim else {}
+    pod = {"metadata": {"labels": {"app": name}}, "spec": containers | volumes}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": pod}
+    metadata = {"name": name, "namespace": namespace}
+    return yaml.safe_dump({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}) + "---\n"
+
+
+def _tree(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Map((key, _tree(item)) for key, item in value.items())
+    return [_tree(item) for item in value] if isinstance(value, list) else value
