@@ -211,7 +211,7 @@ async def test_what_a_plain_write_takes_away_is_nobodys(lab: Lab) -> None:
 async def test_client_side_ownership_can_be_made_ours(lab: Lab) -> None:
     """The way kubectl's own csaupgrade does it: one JSON patch of managedFields, guarded by the version."""
     body = lab.config_map(data={"a": "1", "b": "1"})
-    await lab.cluster.create(lab.config_maps, lab.config_map())
+    await lab.cluster.create(lab.config_maps, lab.config_map(data={"c": "1"}))
     live = await lab.cluster.patch(
         lab.config_maps, lab.namespace, "settings", {"data": body["data"]}, kind="merge", field_manager="kubectl"
     )
@@ -225,4 +225,16 @@ async def test_client_side_ownership_can_be_made_ours(lab: Lab) -> None:
     ]
     await lab.cluster.patch(lab.config_maps, lab.namespace, "settings", patch, kind="json", field_manager="alice")
     made = await lab.apply(lab.config_map(data={"a": "1"}))
-    assert made["data"] == {"a": "1"}, "what alice no longer sets goes away"
+    assert made["data"] == {"a": "1", "c": "1"}, "what alice no longer sets goes away"
+
+
+async def test_an_object_without_owners_is_everybodys_until_it_is_applied(lab: Lab) -> None:
+    await lab.cluster.create(lab.config_maps, lab.config_map())
+    live = await lab.cluster.patch(
+        lab.config_maps, lab.namespace, "settings", {"data": {"a": "1"}}, kind="merge", field_manager="kubectl"
+    )
+    assert "managedFields" not in live["metadata"]
+    with pytest.raises(Conflict, match='conflict with "before-first-apply" using v1'):
+        await lab.apply(lab.config_map(data={"a": "2"}))
+    made = await lab.apply(lab.config_map(data={"a": "2"}), force=True)
+    assert owned(made, "alice") == {"f:data": {"f:a": {}}}

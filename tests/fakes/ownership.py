@@ -71,6 +71,8 @@ def write(body: Body, owners: Owners, time: str) -> None:
 def apply(live: Body | None, wanted: Body, shape: Shape, manager: str, *, force: bool, time: str) -> Body:
     """Return the object after a server-side apply; raises Conflict with the server's causes."""
     owners = read(live)
+    if live is not None and not owners:
+        owners[Owner("before-first-apply", "Update", live["apiVersion"])] = set(fields.owned(live, shape))
     me = Owner(manager, "Apply")
     ours = set(fields.owned(wanted, shape))
     others = set().union(*(paths for owner, paths in owners.items() if owner != me))
@@ -90,8 +92,13 @@ def apply(live: Body | None, wanted: Body, shape: Shape, manager: str, *, force:
 
 
 def update(live: Body | None, new: Body, shape: Shape, owner: Owner, *, time: str) -> Body:
-    """Return the object after a plain write: what it changes becomes the writer's, whoever had it before."""
+    """Return the object after a plain write: what it changes becomes the writer's, whoever had it before.
+
+    An object that has no owners at all gets none by this either: the server tracks it from its first apply on.
+    """
     given = new["metadata"].get("managedFields")
+    if live is not None and not given and not read(live):
+        return new
     owners = read(new if given else live)
     if live and not given and given is None:
         new["metadata"]["managedFields"] = copy.deepcopy(live["metadata"].get("managedFields", []))
