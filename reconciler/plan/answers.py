@@ -78,7 +78,7 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     if error is not None or settled.refused:
         return _failed(case, replace(change, fields=changes(comparison, None)), error, settled)
     body = prediction.body if prediction is not None else None
-    if body is not None and marks and _substance(body) == _substance(live):
+    if prediction is not None and marks and (body is None or _substance(body) == _substance(live)):
         return replace(change, action=Action.UNCHANGED, notes=())
     fields = changes(comparison, body)
     notes = change.notes if fields or body is None or not marks else (*change.notes, _silent(body, live))

@@ -114,7 +114,7 @@ def _same_map(wanted: Mapping[str, Any], owned: Fields, live: Mapping[str, Any],
 def _rest_is_empty(wanted: Mapping[str, Any], owned: Fields, live: Mapping[str, Any]) -> bool:
     """Whether all that we own beyond the wanted entries is not there: the server records empty values, and drops them."""
     return all(
-        text == "." or (text[:2] == "f:" and (text[2:] in wanted or (not below and live.get(text[2:]) is None)))
+        text == "." or (text[:2] == "f:" and (text[2:] in wanted or (not below and text[2:] not in live)))
         for text, below in owned.items()
     )
 

@@ -1,0 +1,201 @@
+"""Which object needs which, and what a circle is told as."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import ConfigError, DependencyCycle
+from reconciler.model.identity import ObjectId
+from reconciler.model.resource import Desired
+from reconciler.plan import graph
+from reconciler.plan.order import ordered
+from tests.unit.plan.scene import NAME, environment_of, objects
+
+SHOP = """
+{apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot, namespace: shop}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: shop}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: login, namespace: shop}}
+---
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: fast}, provisioner: x}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: shop}
+spec: {storageClassName: fast}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      serviceAccountName: robot
+      containers:
+      - name: web
+        env: [{name: A, valueFrom: {secretKeyRef: {name: login, key: a}}}]
+      volumes:
+      - {name: settings, projected: {sources: [{configMap: {name: settings}}]}}
+      - {name: data, persistentVolumeClaim: {claimName: data}}
+      - {name: maybe, configMap: {name: absent, optional: true}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: {app: web}}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: guard}
+webhooks: [{clientConfig: {service: {name: web, namespace: shop}}}]
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader, namespace: shop}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader, namespace: shop}
+roleRef: {kind: Role, name: reader}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec: {group: example.com, names: {kind: Thing}}
+---
+apiVersion: example.com/v1
+kind: Thing
+metadata: {name: one, namespace: shop, annotations: {reconciler.dev/depends-on: "apps/Deployment/shop/web, Namespace/shop"}}
+"""
+
+NEEDS = """\
+ConfigMap/settings needs Namespace/shop, healthy
+Deployment/web needs ConfigMap/settings
+Deployment/web needs Namespace/shop, healthy
+Deployment/web needs PersistentVolumeClaim/data
+Deployment/web needs Secret/login
+Deployment/web needs ServiceAccount/robot
+PersistentVolumeClaim/data needs Namespace/shop, healthy
+PersistentVolumeClaim/data needs StorageClass/fast
+Role/reader needs Namespace/shop, healthy
+RoleBinding/reader needs Namespace/shop, healthy
+RoleBinding/reader needs Role/reader
+Secret/login needs Namespace/shop, healthy
+Service/web needs Namespace/shop, healthy
+ServiceAccount/robot needs Namespace/shop, healthy
+Thing/one needs CustomResourceDefinition/things.example.com, healthy
+Thing/one needs Deployment/web, healthy
+Thing/one needs Namespace/shop, healthy
+ValidatingWebhookConfiguration/guard needs Deployment/web, healthy
+ValidatingWebhookConfiguration/guard needs Service/web
+"""
+
+
+def desired(**components: str) -> Desired:
+    """Return what git wants from YAML text by component."""
+    return Desired(NAME, None, {name: tuple(objects(text, f"{name}.yaml")) for name, text in components.items()})
+
+
+def environment(**needs: list[str]):  # type: ignore[no-untyped-def]
+    """Return an environment from what each component needs."""
+    return environment_of({"components": [{"name": name, "dependsOn": found} for name, found in needs.items()]}, {})
+
+
+def drawn(made: graph.Graph) -> str:
+    """Return the edges as text."""
+    lines = {
+        f"{edge.dependent.kind}/{edge.dependent.name} needs {edge.needs.kind}/{edge.needs.name}"
+        + (", healthy" if edge.awaited else "")
+        for edge in made.edges
+    }
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def test_edges_are_read_from_the_objects() -> None:
+    made = graph.build(desired(shop=SHOP), environment(shop=[]))
+    assert drawn(made) == NEEDS
+
+
+def test_the_order_respects_every_edge() -> None:
+    made = graph.build(desired(shop=SHOP), environment(shop=[]))
+    place = {identity: index for index, identity in enumerate(made.component_of)}
+    assert all(place[edge.needs] < place[edge.dependent] for edge in made.edges)
+
+
+def test_an_edge_names_the_line_that_asks_for_it() -> None:
+    made = graph.build(desired(shop=SHOP), environment(shop=[]))
+    places = {
+        edge.needs.name: edge.place
+        for edge in made.edges
+        if edge.dependent.name == "web" and edge.needs.kind == "Secret"
+    }
+    assert places == {"login": "shop.yaml:27"}
+
+
+def test_components_come_after_what_they_need() -> None:
+    """The order of components follows dependsOn; where it says nothing, environment.yaml."""
+    texts = {name: f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}" for name in ("a", "b", "c")}
+    made = graph.build(desired(**texts), environment(a=["c"], b=[], c=[]))
+    assert made.order == ("c", "a", "b")
+    assert [identity.name for identity in made.component_of] == ["c", "a", "b"]
+
+
+def test_an_object_of_a_later_component_may_be_needed_earlier() -> None:
+    """A namespace that another component makes comes first, though nothing is said of the components."""
+    web = "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: shop}}"
+    made = graph.build(
+        desired(web=web, base="{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"), environment(web=[], base=[])
+    )
+    assert [identity.kind for identity in made.component_of] == ["Namespace", "ConfigMap"]
+
+
+def test_a_circle_names_every_edge_with_its_places() -> None:
+    """A component needs another whose object needs one of the first: both lines are told."""
+    first = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"
+    second = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: shop\n"
+    with pytest.raises(DependencyCycle) as raised:
+        graph.build(desired(first=first, second=second), environment(first=["second"], second=[]))
+    text = str(raised.value)
+    assert "second.yaml:5: in a circle: ConfigMap/x -n shop (second.yaml:1) needs Namespace/shop (first.yaml:1)" in text
+    assert "Namespace/shop (first.yaml:1) needs component second: dependsOn" in text
+    assert "component second needs ConfigMap/x -n shop (second.yaml:1)" in text
+
+
+def test_components_in_a_circle_are_named() -> None:
+    with pytest.raises(DependencyCycle, match="a needs b needs a"):
+        graph.build(desired(a="", b=""), environment(a=["b"], b=["a"]))
+
+
+def test_a_mark_that_names_nothing_is_an_error_with_its_line() -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  annotations:\n    reconciler.dev/depends-on: apps/Deployment/shop/gone\n"
+    with pytest.raises(ConfigError, match=r"a\.yaml:6: ConfigMap/x: .* names apps/Deployment/shop/gone"):
+        graph.build(desired(a=text), environment(a=[]))
+
+
+def test_what_goes_away_is_ordered_too() -> None:
+    """Deleted objects join the graph with the edges of their live bodies, of components that are no longer listed too."""
+    gone = {item.id: ("old", dict(item.body)) for item in objects(SHOP)}
+    made = graph.with_deletions(graph.build(desired(a=""), environment(a=[])), gone)
+    assert made.order == ("a", "old")
+    order = [identity.kind for identity in made.component_of]
+    assert order.index("Namespace") < order.index("ConfigMap") < order.index("Deployment")
+
+
+@given(st.dictionaries(st.integers(0, 12), st.lists(st.integers(0, 12), max_size=4), max_size=13))
+def test_order_respects_needs_or_tells_the_circle(needs: dict[int, list[int]]) -> None:
+    """Every node once; each after what it needs, but for needs that close a circle that was told."""
+    order, circles = ordered(needs, lambda node: needs.get(node, ()))
+    assert len(order) == len(set(order))
+    closing = {(circle[-1], circle[0]) for circle in circles}
+    place = {node: index for index, node in enumerate(order)}
+    for node, found in needs.items():
+        for needed in found:
+            assert place[needed] < place[node] or (node, needed) in closing
+    for circle in circles:
+        assert all(following in needs[node] for node, following in zip(circle, [*circle[1:], circle[0]], strict=True))
+
+
+def test_identities_are_what_edges_hold() -> None:
+    made = graph.build(desired(shop=SHOP), environment(shop=[]))
+    assert made.component_of[ObjectId("apps", "Deployment", "shop", "web")] == "shop"
