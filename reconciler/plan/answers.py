@@ -54,8 +54,6 @@ def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
 def _created(case: Case, change: Change) -> Change:
     problems = violations(case.resource, case.schema, custom=case.served is None)
     notes = () if case.served else ("the kind does not exist yet; checked against its definition in git",)
-    if problems and mask.is_secret(case.resource.id):
-        problems = tuple(text.split("expected ", 1)[0] + "not as a Secret's schema wants it" for text in problems)
     return replace(change, action=Action.CREATE, notes=notes, problem="; ".join(problems))
 
 

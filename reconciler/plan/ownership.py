@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MANAGERS: Final = {
     "kubectl": ("kubectl-client-side-apply", "kubectl", "kubectl-create", "before-first-apply"),
-    "applyset": ("kubectl", "kubectl-client-side-apply"),
+    "applyset": ("kubectl", "kubectl-applyset", "kubectl-client-side-apply"),
     "helm": ("helm",),
     "argocd": ("argocd-controller", "argocd-application-controller", "argocd"),
     "flux": ("kustomize-controller", "helm-controller"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,10 @@ from reconciler.model.resource import Desired
 from reconciler.plan import graph
 from reconciler.plan.order import ordered
 from tests.unit.plan.scene import NAME, environment_of, objects
+
+if TYPE_CHECKING:
+    from reconciler.environment import Environment
+    from reconciler.model.graph import Graph
 
 SHOP = """
 {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
@@ -97,12 +103,12 @@ def desired(**components: str) -> Desired:
     return Desired(NAME, None, {name: tuple(objects(text, f"{name}.yaml")) for name, text in components.items()})
 
 
-def environment(**needs: list[str]):  # type: ignore[no-untyped-def]
+def environment(**needs: list[str]) -> Environment:
     """Return an environment from what each component needs."""
     return environment_of({"components": [{"name": name, "dependsOn": found} for name, found in needs.items()]}, {})
 
 
-def drawn(made: graph.Graph) -> str:
+def drawn(made: Graph) -> str:
     """Return the edges as text."""
     lines = {
         f"{edge.dependent.kind}/{edge.dependent.name} needs {edge.needs.kind}/{edge.needs.name}"

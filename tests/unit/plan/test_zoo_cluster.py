@@ -117,7 +117,7 @@ async def says_nothing_changes(cluster: KubeCluster, case: Case, body: Any) -> b
         answer = await cluster.apply(case.served, body, field_manager=FIELD_MANAGER, force=True, dry_run=True)
     except ClusterError:
         return False
-    return substance(answer) == substance(case.live)
+    return bool(substance(answer) == substance(case.live))
 
 
 def substance(body: Any) -> Any:
