@@ -12,6 +12,7 @@ import binascii
 import ssl
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from reconciler.cluster.kubeconfig import Context
+
+
+RENEWED_BEFORE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,10 @@ class Access:
 async def of_context(context: Context) -> Access:
     """Return the access that a context of a kubeconfig describes; raises ConfigError."""
     user = context.user
-    if "exec" in user or "auth-provider" in user:
-        tls_user, authorize = await _from_plugin(context)
+    if "exec" in user:
+        tls_user, authorize = await _from_exec(context)
+    elif "auth-provider" in user:
+        tls_user, authorize = await _from_provider(context)
     else:
         tls_user, authorize = user, _static(context)
     cluster = context.cluster
@@ -95,23 +101,61 @@ def _text(path: str, context: str) -> str:
         raise ConfigError(f"context {context}: {path} cannot be read: {error.strerror}") from error
 
 
-async def _from_plugin(context: Context) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
-    """Ask an exec plugin or auth provider; returns what it gives for TLS, and the authorization."""
-    loader = await _asked(context)
+async def _from_exec(context: Context) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
+    """Ask an exec plugin; returns its client certificate, if any, and the authorization, which it renews in time."""
+    status = await _executed(context)
+    certificate = {
+        f"client-{part}-data": base64.b64encode(status[key].encode()).decode()
+        for part, key in (("certificate", "clientCertificateData"), ("key", "clientKeyData"))
+        if status.get(key)
+    }
 
     async def authorize(refresh: bool) -> str:
-        nonlocal loader
+        nonlocal status
+        if refresh or _expires_soon(status):
+            status = await _executed(context)
+        return f"Bearer {status['token']}" if status.get("token") else ""
+
+    return certificate, authorize
+
+
+async def _executed(context: Context) -> dict[str, Any]:
+    from kubernetes.aio import config
+    from kubernetes.aio.config.exec_provider import ExecProvider
+    from kubernetes.aio.config.kube_config import ConfigNode
+
+    plugin = context.user["exec"]
+    command = plugin.get("command", "its exec plugin")
+    try:
+        status: dict[str, Any] = await ExecProvider(ConfigNode("exec", plugin)).run()
+    except (config.ConfigException, OSError) as error:
+        raise ConfigError(f"context {context.name}: {command} gave no credentials: {error}") from error
+    if not status.get("token") and not (status.get("clientCertificateData") and status.get("clientKeyData")):
+        raise ConfigError(f"context {context.name}: {command} answered with neither a token nor a certificate and key")
+    return status
+
+
+def _expires_soon(status: dict[str, Any]) -> bool:
+    expires = status.get("expirationTimestamp")
+    if not expires:
+        return False
+    return datetime.fromisoformat(expires) - datetime.now(UTC) < RENEWED_BEFORE
+
+
+async def _from_provider(context: Context) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
+    """Ask an auth provider (OIDC, GCP)."""
+    token = await _provided(context)
+
+    async def authorize(refresh: bool) -> str:
+        nonlocal token
         if refresh:
-            loader = await _asked(context)
-        elif "exec" in context.user:
-            await loader.load_from_exec_plugin()  # answers from memory until the credential's time is over
-        return str(getattr(loader, "token", ""))
+            token = await _provided(context)
+        return token
 
-    paths = {"client-certificate": getattr(loader, "cert_file", None), "client-key": getattr(loader, "key_file", None)}
-    return {key: value for key, value in paths.items() if value}, authorize
+    return {}, authorize
 
 
-async def _asked(context: Context) -> Any:
+async def _provided(context: Context) -> str:
     from kubernetes.aio import config
     from kubernetes.aio.client import Configuration
     from kubernetes.aio.config.kube_config import KubeConfigLoader
@@ -126,11 +170,8 @@ async def _asked(context: Context) -> Any:
         loader = KubeConfigLoader(document, config_base_path="")
         await loader.load_and_set(Configuration())
     except (config.ConfigException, ValueError, KeyError, OSError) as error:
-        raise ConfigError(f"context {context.name}: its credentials cannot be obtained: {error}") from error
-    if not any(hasattr(loader, name) for name in ("token", "cert_file")):
-        command = (context.user.get("exec") or {}).get("command", "the auth provider")
-        raise ConfigError(f"context {context.name}: {command} gave no credentials; run it by hand to see why")
-    return loader
+        raise ConfigError(f"context {context.name}: its auth provider gave no credentials: {error}") from error
+    return str(getattr(loader, "token", ""))
 
 
 def _tls(context: Context, user: dict[str, Any]) -> ssl.SSLContext:
@@ -166,6 +207,7 @@ def _decoded(entry: dict[str, Any], key: str, context: str) -> str | None:
     if not entry.get(key):
         return None
     try:
-        return base64.b64decode(entry[key], validate=False).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError) as error:
+        text = base64.b64decode("".join(entry[key].split()), validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
         raise ConfigError(f"context {context}: {key} is not base64 of a PEM file") from error
+    return text

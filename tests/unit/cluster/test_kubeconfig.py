@@ -1,0 +1,145 @@
+"""Which kubeconfig, which context, and what is said where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.cluster import credentials, kubeconfig
+from reconciler.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE = """
+current-context: dev
+clusters:
+  - {name: dev, cluster: {server: "http://dev/", certificate-authority: ca.pem}}
+users:
+  - {name: dev, user: {token: secret}}
+contexts:
+  - {name: dev, context: {cluster: dev, user: dev}}
+  - {name: broken, context: {cluster: gone}}
+  - {name: nobody, context: {cluster: dev, user: gone}}
+"""
+TWO = """
+current-context: prod
+clusters: [{name: dev, cluster: {server: "http://other"}}, {name: prod, cluster: {server: "http://prod"}}]
+users: [{name: prod, user: {username: u, password: p}}, {name: file, user: {tokenFile: token.txt}}]
+contexts:
+  - {name: prod, context: {cluster: prod, user: prod}}
+  - {name: file, context: {cluster: prod, user: file}}
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Return two kubeconfigs."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text(ONE)
+    two.write_text(TWO)
+    return one, two
+
+
+def test_a_given_file_wins_over_the_variable(files: tuple[Path, Path]) -> None:
+    one, two = files
+    assert kubeconfig.load(str(one), None, {"KUBECONFIG": str(two)}).name == "dev"
+    assert kubeconfig.load(None, None, {"KUBECONFIG": str(two)}).name == "prod"
+
+
+def test_the_first_file_wins_in_a_merge(files: tuple[Path, Path]) -> None:
+    environ = {"KUBECONFIG": f"{files[0]}:{files[1]}:/nowhere"}
+    dev = kubeconfig.load(None, None, environ)
+    assert (dev.name, dev.cluster["server"]) == ("dev", "http://dev/")
+    assert kubeconfig.load(None, "prod", environ).user == {"username": "u", "password": "p"}
+
+
+def test_paths_are_relative_to_their_file(files: tuple[Path, Path]) -> None:
+    assert kubeconfig.load(str(files[0]), None).cluster["certificate-authority"] == str(files[0].parent / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "context", "message"),
+    [
+        (ONE, "staging", "no context staging in .*: its contexts are broken, dev, nobody"),
+        (ONE, "broken", "names cluster gone, which has no entry with a server"),
+        (ONE, "nobody", "names user gone, which has no entry"),
+        ("{}", None, "no current context"),
+        ("- a", None, "is not a mapping"),
+        ("a: [", None, ":[12]: not valid YAML"),
+        ("clusters: [{cluster: {}}]", None, "every entry of clusters needs a name"),
+    ],
+)
+def test_errors_say_what_is_missing(tmp_path: Path, text: str, context: str | None, message: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        kubeconfig.load(str(path), context)
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "message"),
+    [
+        ("/nowhere/config", {}, "looked for /nowhere/config"),
+        (None, {"KUBECONFIG": "/nowhere/a:/nowhere/b"}, r"/nowhere/a, /nowhere/b \(KUBECONFIG\)"),
+    ],
+)
+def test_no_file_at_all_names_where_was_looked(given: str | None, environ: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        kubeconfig.load(given, None, environ)
+
+
+async def test_tokens_and_passwords_become_headers(files: tuple[Path, Path]) -> None:
+    access = await credentials.of_context(kubeconfig.load(str(files[0]), "dev"))
+    assert (access.server, await access.authorize(False)) == ("http://dev", "Bearer secret")
+    access = await credentials.of_context(kubeconfig.load(str(files[1]), "prod"))
+    assert await access.authorize(False) == "Basic dTpw"
+
+
+async def test_a_token_file_is_read_anew_when_refused(files: tuple[Path, Path]) -> None:
+    token = files[1].with_name("token.txt")
+    token.write_text("first\n")
+    access = await credentials.of_context(kubeconfig.load(str(files[1]), "file"))
+    assert await access.authorize(False) == "Bearer first"
+    token.write_text("second\n")
+    assert await access.authorize(False) == "Bearer first"
+    assert await access.authorize(True) == "Bearer second"
+
+
+def plugged(folder: Path, expires: str = "") -> kubeconfig.Context:
+    """Return a context whose exec plugin numbers its tokens."""
+    plugin, counter = folder / "plugin", folder / "count"
+    expiry = f', "expirationTimestamp": "{expires}"' if expires else ""
+    head = '"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"'
+    lines = [f"echo x >> {counter}", f"n=$(wc -l < {counter} | tr -d ' ')"]
+    lines.append(f'echo \'{{{head}, "status": {{"token": "\'$n\'"{expiry}}}}}\'')
+    plugin.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    plugin.chmod(0o755)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin)}}
+    return kubeconfig.Context("c", "c", {"server": "http://x"}, user)
+
+
+async def test_an_exec_plugin_is_asked_once_and_again_when_refused(tmp_path: Path) -> None:
+    access = await credentials.of_context(plugged(tmp_path))
+    answers = [await access.authorize(refresh) for refresh in (False, False, True, False)]
+    assert answers == ["Bearer 1", "Bearer 1", "Bearer 2", "Bearer 2"]
+
+
+async def test_an_exec_plugin_is_asked_again_before_its_credential_expires(tmp_path: Path) -> None:
+    access = await credentials.of_context(plugged(tmp_path, "2020-01-01T00:00:00Z"))
+    assert await access.authorize(False) == "Bearer 2"
+
+
+@pytest.mark.parametrize("command", ["/nowhere/plugin", "false"])
+async def test_an_exec_plugin_that_fails_is_named(command: str) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command}}
+    with pytest.raises(ConfigError, match=f"context c: {command}"):
+        await credentials.of_context(kubeconfig.Context("c", "c", {"server": "http://x"}, user))
+
+
+async def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:
+    for cluster in ({"certificate-authority-data": "!"}, {"certificate-authority": str(tmp_path / "no")}):
+        context = kubeconfig.Context("c", "c", {"server": "https://x", **cluster}, {})
+        with pytest.raises(ConfigError, match="context c: "):
+            await credentials.of_context(context)
