@@ -90,7 +90,7 @@ async def _shrink_one(work: Work, old: Inventory, wanted: list[Change], left: fr
 
 async def _left(work: Work, kinds: Iterable[GroupKind]) -> dict[str, set[GroupKind]]:
     """Return, by ApplySet, the kinds of which there still are members that git does not want."""
-    wanted = {change.id for change in work.applies}
+    wanted, selector = {change.id for change in work.applies}, work.waits.selector
     found: dict[str, set[GroupKind]] = defaultdict(set)
 
     async def look(kind: GroupKind) -> None:
@@ -99,7 +99,11 @@ async def _left(work: Work, kinds: Iterable[GroupKind]) -> dict[str, set[GroupKi
             if work.kinds.unknown(kind):
                 raise NotFound(f"{kind} cannot be listed: its backend did not answer discovery")
             return
-        async for body in work.cluster.list(resource, selector=work.waits.selector, metadata_only=True):
+        try:
+            listed = [body async for body in work.cluster.list(resource, selector=selector, metadata_only=True)]
+        except NotFound:
+            return  # its CustomResourceDefinition is gone, and its objects with it
+        for body in listed:
             metadata = body["metadata"]
             item = ObjectId(kind.group, kind.kind, metadata.get("namespace") or "", metadata["name"])
             if item not in wanted:

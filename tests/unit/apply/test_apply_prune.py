@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import Conflict, Forbidden, Unavailable
 from reconciler.model.applyset import GROUP_KINDS, PART_OF_LABEL
 from reconciler.model.outcome import Result
-from tests.unit.apply.world import WRITES, World, config_map, deployment, namespace, writes
+from tests.unit.apply.world import CRD, WIDGET, WRITES, World, config_map, deployment, namespace, writes
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import Report
@@ -257,3 +257,12 @@ async def test_a_conflict_that_never_ends_is_a_failure() -> None:
     report = await world.apply({"base": BASE})
     assert results(report)["ConfigMap/old"] is Result.FAILED
     assert message(report, "old") == "not deleted: changed again"
+
+
+async def test_parents_go_with_a_component_that_took_its_own_kind_along() -> None:
+    """The CRD is pruned in the same run as its objects: a kind that is no longer served has no members left."""
+    world = World()
+    await world.apply({"base": BASE, "extra": CRD + WIDGET})
+    report = await world.apply({"base": BASE})
+    assert not report.failed
+    assert deleted(world) == ["gear", "widgets.example.com", "dev.extra"]

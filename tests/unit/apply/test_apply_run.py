@@ -9,33 +9,11 @@ from reconciler.apply import history
 from reconciler.errors import Forbidden, Invalid
 from reconciler.model.outcome import HealthState, Phase, Result
 from tests.fakes.cluster import FakeCluster
-from tests.unit.apply.world import World, config_map, deployment, namespace, writes
+from tests.unit.apply.world import CRD, WIDGET, World, config_map, deployment, namespace, writes
 
 if TYPE_CHECKING:
     from reconciler.model.outcome import Report
-
-CRD = """
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: widgets.example.com}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
----
-"""
-WIDGET = """
-apiVersion: example.com/v1
-kind: Widget
-metadata: {name: gear, namespace: shop}
-spec: {size: 3}
----
-"""
+    from tests.unit.apply.world import Settings
 
 
 def results(report: Report) -> dict[str, Result]:
@@ -199,7 +177,7 @@ async def test_an_unchanged_object_is_checked_where_something_new_needs_it() -> 
     """A run that follows an unhealthy one waits again before it sends what was held back."""
     world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
     parts = {"base": namespace() + deployment("web"), "app": config_map("late")}
-    settings = {"base": {"timeout": "5s"}, "app": {"dependsOn": ("base",)}}
+    settings: Settings = {"base": {"timeout": "5s"}, "app": {"dependsOn": ("base",)}}
     first = await world.apply(parts, settings)
     assert results(first)["ConfigMap/late"] is Result.SKIPPED
     second = await world.apply(parts, settings)

@@ -15,16 +15,20 @@ from reconciler.model.applyset import ENVIRONMENT_LABEL
 from reconciler.model.identity import GroupVersionKind, ObjectId
 from reconciler.model.resource import Desired, Resource
 from reconciler.model.tree import Map
-from reconciler.observe import read
-from reconciler.plan import graph, mark, planner
+from reconciler.observe import predict, read
+from reconciler.observe.memory import Memory
+from reconciler.plan import graph, mark, planner, questions
 from tests.fakes.cluster import FakeCluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.model.observation import Observation
+    from reconciler.cluster.port import Cluster
+    from reconciler.model.observation import Observation, Prediction
     from reconciler.model.outcome import Event, Report
     from reconciler.model.plan import Plan
+
+    Settings = Mapping[str, Mapping[str, Any]]
 
 IDLE_ROUNDS = 40
 
@@ -69,47 +73,21 @@ class World:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     name: str = "dev"
 
-    async def plan(self, components: Mapping[str, str], settings: Mapping[str, Any] | None = None) -> Plan:
+    async def plan(self, components: Mapping[str, str], settings: Settings | None = None) -> Plan:
         """Plan what applying these components (YAML by name) would do; `settings` are keys of their components."""
-        plan, _, _ = await self._plan(components, settings or {})
-        return plan
-
-    async def _plan(
-        self, components: Mapping[str, str], settings: Mapping[str, Any]
-    ) -> tuple[Plan, Environment, Observation]:
-        environment = self.environment(components, settings)
-        desired = mark.marked(Desired(self.name, None, {name: resources(text) for name, text in components.items()}))
-        edges = graph.build(desired, environment)
-        observation = await read.observe(self.cluster, desired, self.name)
-        return planner.make(desired, observation, environment, {}, edges), environment, observation
-
-    def environment(self, components: Mapping[str, str], settings: Mapping[str, Any]) -> Environment:
-        """Return an environment of these components."""
-        listed = [{"name": name, "path": name} | settings.get(name, {}) for name in components]
-        return Environment.model_validate(
-            {
-                "apiVersion": "reconciler.dev/v1alpha1",
-                "kind": "Environment",
-                "metadata": {"name": self.name},
-                "spec": {
-                    "cluster": {"sandbox": True},
-                    "components": listed,
-                    "policy": {"deletions": {"max": 1000, "protect": []}},
-                },
-            }
-        )
+        return (await planned(self.cluster, self.name, components, settings or {})).plan
 
     async def apply(
-        self, components: Mapping[str, str], settings: Mapping[str, Any] | None = None, *, wait: bool = True
+        self, components: Mapping[str, str], settings: Settings | None = None, *, wait: bool = True
     ) -> Report:
         """Plan and apply."""
-        plan, environment, observation = await self._plan(components, settings or {})
+        made = await planned(self.cluster, self.name, components, settings or {})
         self.events.clear()
         return await run.apply(
             self.cluster,
-            plan,
-            environment,
-            observation.discovery,
+            made.plan,
+            made.environment,
+            made.observation.discovery,
             clock=self.clock,
             stop=self.stop,
             emit=self.events.append,
@@ -124,6 +102,42 @@ class World:
             for body in self.cluster.store.select(resource, "", f"{ENVIRONMENT_LABEL}={self.name}")
             if body["metadata"].get("namespace") != "reconciler-system"
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    environment: Environment
+    observation: Observation
+
+
+async def planned(cluster: Cluster, name: str, components: Mapping[str, str], settings: Settings) -> Planned:
+    """Plan what applying these components (YAML by name) would do, as a run of the command line does."""
+    environment = described(name, components, settings)
+    desired = mark.marked(Desired(name, None, {part: resources(text) for part, text in components.items()}))
+    edges = graph.build(desired, environment)
+    observation = await read.observe(cluster, desired, name)
+    predictions: dict[ObjectId, Prediction] = {}
+    while asked := questions.questions(desired, observation, environment, predictions):
+        predictions |= await predict.ask(cluster, asked, Memory(None, {}))
+    plan = planner.make(desired, observation, environment, predictions, edges)
+    return Planned(plan, environment, observation)
+
+
+def described(name: str, components: Mapping[str, str], settings: Settings) -> Environment:
+    """Return an environment of these components that lets everything be deleted."""
+    listed = [{"name": part, "path": part, **settings.get(part, {})} for part in components]
+    policy = {"deletions": {"max": 10_000, "protect": []}}
+    return Environment.model_validate(
+        {
+            "apiVersion": "reconciler.dev/v1alpha1",
+            "kind": "Environment",
+            "metadata": {"name": name},
+            "spec": {"cluster": {"sandbox": True}, "components": listed, "policy": policy},
+        }
+    )
 
 
 WRITES = ("apply", "create", "update", "patch", "delete")
@@ -166,3 +180,27 @@ def _tree(value: Any) -> Any:
     if isinstance(value, dict):
         return Map((key, _tree(item)) for key, item in value.items())
     return [_tree(item) for item in value] if isinstance(value, list) else value
+
+
+CRD = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+---
+"""
+WIDGET = """
+apiVersion: example.com/v1
+kind: Widget
+metadata: {name: gear, namespace: shop}
+spec: {size: 3}
+---
+"""
