@@ -11,6 +11,8 @@ import base64
 import binascii
 import ssl
 import tempfile
+import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,7 +56,7 @@ async def of_context(context: Context) -> Access:
     cluster = context.cluster
     server = str(cluster["server"]).rstrip("/")
     tls = _tls(context, {**user, **tls_user}) if server.startswith("https:") else None
-    return Access(server, tls, authorize, cluster.get("tls-server-name"), cluster.get("proxy-url"))
+    return Access(server, tls, authorize, cluster.get("tls-server-name"), cluster.get("proxy-url") or _proxy(server))
 
 
 async def of_service_account() -> Access:
@@ -74,6 +76,14 @@ async def of_service_account() -> Access:
         return str(settings.api_key["BearerToken"])
 
     return Access(settings.host, tls, authorize)
+
+
+def _proxy(server: str) -> str | None:
+    """Return the proxy that the environment names for a server (`HTTPS_PROXY`, `NO_PROXY` and their like)."""
+    url = urllib.parse.urlsplit(server)
+    if urllib.request.proxy_bypass(url.netloc):
+        return None
+    return urllib.request.getproxies().get(url.scheme)
 
 
 def _static(context: Context) -> Callable[[bool], Awaitable[str]]:

@@ -46,7 +46,6 @@ class Transport:
                 timeout=timeout,
                 headers={"User-Agent": AGENT},
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=self._access.proxy is None,
             )
         return self._session
 

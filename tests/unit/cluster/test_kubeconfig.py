@@ -97,6 +97,18 @@ async def test_tokens_and_passwords_become_headers(files: tuple[Path, Path]) -> 
     assert await access.authorize(False) == "Basic dTpw"
 
 
+async def test_the_proxy_comes_from_the_context_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy:1")
+    monkeypatch.setenv("no_proxy", "inside")
+
+    async def proxy(**cluster: str) -> str | None:
+        return (await credentials.of_context(kubeconfig.Context("c", "c", cluster, {}))).proxy
+
+    assert await proxy(server="http://outside:6443") == "http://proxy:1"
+    assert await proxy(server="http://inside:6443") is None
+    assert await proxy(**{"server": "http://inside", "proxy-url": "http://own"}) == "http://own"
+
+
 async def test_a_token_file_is_read_anew_when_refused(files: tuple[Path, Path]) -> None:
     token = files[1].with_name("token.txt")
     token.write_text("first\n")
