@@ -63,13 +63,13 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     settled = settle(case.resource, live, case.schema, policy, taken=standing.managers)
     resource = replace(case.resource, body=settled.body)
     marks = not (standing.owner or standing.moved_from)
-    comparison = Comparison(resource, live, case.schema, standing.managers, marks)
+    comparison = Comparison(resource, live, case.schema, standing.migrated, marks)
     change = replace(
         change,
         action=Action.MOVE if standing.moved_from else Action.UPDATE,
         resource=resource,
         moved_from=standing.moved_from,
-        adopt_managers=standing.managers,
+        adopt_managers=standing.migrated,
         notes=_notes(case, settled),
     )
     error = prediction.error if prediction is not None else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import orjson
+
 from reconciler.model import tree
 from reconciler.model.applyset import ENVIRONMENT_LABEL, PART_OF_LABEL
 from reconciler.model.path import format_path
@@ -12,7 +14,8 @@ from reconciler.model.plan import FieldChange
 from reconciler.model.schema import MISSING, Schema
 from reconciler.plan import mask
 from reconciler.plan.differences import Difference, at, differences, indexed
-from reconciler.plan.managed import entries, last_owner, leaves, own_fields, owns
+from reconciler.plan.managed import entries, last_owner, own_fields, owns
+from reconciler.plan.ownership import LAST_APPLIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.model.resource import Resource
     from reconciler.plan.managed import Fields
 
-_LAST_APPLIED: Final = ("metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")
+_LAST_APPLIED: Final = ("metadata", "annotations", LAST_APPLIED)
 _MARKS: Final = frozenset(("metadata", "labels", name) for name in (ENVIRONMENT_LABEL, PART_OF_LABEL))
 _NOT_FIELDS: Final = frozenset(("apiVersion", "kind", "status"))
 _SERVER_METADATA: Final = frozenset(
@@ -72,15 +75,22 @@ def _alone(comparison: Comparison, path: FieldPath) -> bool:
 
 
 def _dropped(comparison: Comparison) -> Iterator[Difference]:
-    """Yield what adoption takes away: fields of a manager that becomes ours which git does not want."""
-    taken = [item for item in entries(comparison.live) if item.manager in comparison.taken and not item.subresource]
-    others = [item for item in entries(comparison.live) if item not in taken]
-    for entry in taken:
-        for path in leaves(entry.fields):
-            value = at(comparison.live, path, comparison.schema)
-            unwanted = at(comparison.resource.body, path, comparison.schema) is MISSING
-            if unwanted and value is not MISSING and not any(owns(item.fields, path) for item in others):
-                yield Difference(path, value, MISSING)
+    """Yield what adoption takes away: what client-side apply was given and git does not want."""
+    annotations = comparison.live["metadata"].get("annotations") or {}
+    if not comparison.taken or LAST_APPLIED not in annotations:
+        return
+    others = [entry.fields for entry in entries(comparison.live) if entry.manager not in comparison.taken]
+    for item in differences(_given(annotations[LAST_APPLIED]), comparison.resource.body, comparison.schema):
+        value = at(comparison.live, item.path, comparison.schema)
+        if item.new is MISSING and value is not MISSING and not any(owns(fields, item.path) for fields in others):
+            yield Difference(item.path, value, MISSING)
+
+
+def _given(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
 
 
 def _owned(comparison: Comparison) -> Sequence[Fields]:

@@ -96,20 +96,3 @@ def element_key(text: str) -> Keyed | None:
 def _element(node: Fields, step: Keyed) -> Fields | None:
     wanted = Keyed(sorted(step))
     return next((fields for text, fields in node.items() if text[:2] == "k:" and element_key(text) == wanted), None)
-
-
-def leaves(fields: Fields, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
-    """Yield the paths of all owned leaves; elements of sets are told as their list."""
-    for text, below in fields.items():
-        if text == ".":
-            continue
-        key = element_key(text)
-        step: Step | None = text[2:] if text.startswith("f:") else key
-        if step is None:
-            yield path
-        elif key is not None and "." in below:
-            yield (*path, key)
-        elif any(name != "." for name in below):
-            yield from leaves(below, (*path, step))
-        else:
-            yield (*path, step)

@@ -28,6 +28,9 @@ _MANAGERS: Final = {
 }
 """The field managers through which each tool writes whole objects."""
 
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which client-side apply keeps what it was given."""
+
 _CONTROL_PLANE: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Programs that make objects which people then complete, such as the ServiceAccount `default`."""
 
@@ -37,12 +40,15 @@ class Standing:
     """Whose a live object is.
 
     `owner` is "" where it is ours, else who has it: one of the names of `policy.adopt`, or words for somebody else.
-    `moved_from` names the component of ours that it was in. `managers` are the field managers to take over.
+    `moved_from` names the component of ours that it was in. `managers` are the field managers whose values are not
+    conflicts at adoption. Of these, `migrated` wrote by client-side apply: what they own becomes ours, so that fields
+    that git does not have go. What others made is not known to have been asked for, the server's defaults are in it.
     """
 
     owner: str = ""
     moved_from: str = ""
     managers: tuple[str, ...] = ()
+    migrated: tuple[str, ...] = ()
     hint: str = ""
 
 
@@ -90,9 +96,17 @@ class Owners:
         if known is None:
             label = f"{PART_OF_LABEL}={applyset_id(parent_id(self._environment, component))}"
             return Standing(owner, hint=f"take it out of git, or hand it over with: kubectl label ... {label}")
-        present = dict.fromkeys(entry.manager for entry in entries(live) if not entry.subresource)
         hint = f"take it out of git, or add {owner} to policy.adopt in environment.yaml"
-        return Standing(owner, managers=tuple(name for name in present if name in known), hint=hint)
+        found = [entry for entry in entries(live) if entry.manager in known and not entry.subresource]
+        managers = tuple(dict.fromkeys(entry.manager for entry in found))
+        applied = LAST_APPLIED in (live["metadata"].get("annotations") or {})
+        updates = {entry.manager for entry in found if applied and entry.operation == "Update"}
+        return Standing(
+            owner,
+            managers=managers,
+            migrated=tuple(name for name in managers if name in updates and name != "kubectl-create"),
+            hint=hint,
+        )
 
 
 def _tool(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
