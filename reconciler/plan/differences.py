@@ -47,7 +47,7 @@ def differences(old: Any, new: Any, schema: Schema, path: FieldPath = ()) -> Ite
 def _of_maps(old: Mapping[str, Any], new: Mapping[str, Any], schema: Schema, path: FieldPath) -> Iterator[Difference]:
     for key in {**old, **new}:
         before, after = old.get(key), new.get(key)
-        if before is not after:
+        if before != after:
             yield from differences(before, after, schema.child(key), (*path, key))
 
 

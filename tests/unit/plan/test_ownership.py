@@ -1,0 +1,76 @@
+"""Whose an existing object is, and what may be taken over."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.model.api import Discovery
+from reconciler.model.applyset import ENVIRONMENT_LABEL, PART_OF_LABEL, member_labels
+from reconciler.model.observation import Observation
+from reconciler.plan.ownership import Owners
+from tests.unit.plan.scene import environment_of
+
+ENVIRONMENT = environment_of({"components": [{"name": "web"}, {"name": "other"}]}, {})
+OWNERS = Owners(ENVIRONMENT, Observation(Discovery({}, {}), {}, {}, frozenset(), {}))
+
+
+def live(**metadata: object) -> dict[str, object]:
+    """Return a live object."""
+    return {"metadata": metadata}
+
+
+def written(manager: str, operation: str = "Update", subresource: str = "") -> dict[str, object]:
+    """Return an entry of managedFields."""
+    return {"manager": manager, "operation": operation, "subresource": subresource, "fieldsV1": {"f:data": {}}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "owner"),
+    [
+        ({"labels": member_labels("dev", "web")}, ""),
+        ({"managedFields": [written("reconciler", "Apply")]}, ""),  # somebody took our labels off
+        ({"labels": member_labels("prod", "web")}, "the environment prod"),
+        ({"labels": {ENVIRONMENT_LABEL: "prod"}}, "the environment prod"),
+        ({"labels": {PART_OF_LABEL: "applyset-x-v1"}}, "applyset"),
+        (
+            {
+                "labels": {"app.kubernetes.io/managed-by": "Helm"},
+                "annotations": {"meta.helm.sh/release-name": "x"},
+            },
+            "helm",
+        ),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "kubectl"),  # what `helm template` leaves is no release
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, "argocd"),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, "flux"),
+        ({"labels": {"helm.toolkit.fluxcd.io/name": "x"}}, "flux"),
+        ({"managedFields": [written("kubectl-create"), written("kubectl-edit")]}, "kubectl"),
+        ({"managedFields": [written("kube-controller-manager")]}, "kubectl"),  # such as ServiceAccount/default
+        ({"managedFields": [written("terraform")]}, "the field manager terraform"),
+        ({"managedFields": [written("kubectl-create"), written("some-controller", "Update", "status")]}, "kubectl"),
+        ({"ownerReferences": [{"kind": "ReplicaSet", "name": "x", "controller": True}]}, "its controller ReplicaSet/x"),
+        ({"ownerReferences": [{"kind": "ReplicaSet", "name": "x"}]}, "kubectl"),
+        ({}, "kubectl"),
+    ],
+)
+def test_whose_an_object_is(metadata: dict[str, object], owner: str) -> None:
+    assert OWNERS.standing(live(**metadata), "web").owner == owner
+
+
+def test_a_member_of_another_component_has_moved() -> None:
+    standing = OWNERS.standing(live(labels=member_labels("dev", "other")), "web")
+    assert (standing.owner, standing.moved_from) == ("", "other")
+
+
+def test_somebody_else_can_hand_over() -> None:
+    """Where no name of policy.adopt fits, the hint names the label that makes the object ours."""
+    standing = OWNERS.standing(live(managedFields=[written("terraform")]), "web")
+    assert f"{PART_OF_LABEL}={member_labels('dev', 'web')[PART_OF_LABEL]}" in standing.hint
+
+
+def test_only_client_side_apply_is_migrated() -> None:
+    """Its entry holds what was asked for; that of other updates holds the server's defaults as well."""
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    managed = [written("kubectl-client-side-apply"), written("kubectl-create"), written("kubectl", "Apply")]
+    standing = OWNERS.standing(live(annotations=annotations, managedFields=managed), "web")
+    assert standing.managers == ("kubectl-client-side-apply", "kubectl-create", "kubectl")
+    assert standing.migrated == ("kubectl-client-side-apply",)
