@@ -76,6 +76,11 @@ async def test_get_names_what_is_missing(lab: Lab) -> None:
         await lab.cluster.get(lab.kind("Deployment", "apps"), lab.namespace, "nothing")
 
 
+async def test_the_log_of_a_pod_that_is_not_there_is_not_found(lab: Lab) -> None:
+    with pytest.raises(NotFound, match='pods "nothing" not found'):
+        await lab.cluster.log_tail(lab.namespace, "nothing", "web", previous=False)
+
+
 async def test_a_kind_that_is_not_served_is_not_found(lab: Lab) -> None:
     unknown = ApiResource("nowhere.dev", "v1", "Thing", "things", namespaced=True)
     with pytest.raises(NotFound):
