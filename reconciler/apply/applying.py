@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from reconciler.apply import adoption
+from reconciler.apply import adoption, secrecy
 from reconciler.apply.explain import explain
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
@@ -17,7 +17,7 @@ from reconciler.errors import ClusterError, Conflict, NotFound
 from reconciler.health import assess
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import FIELD_MANAGER
-from reconciler.model.outcome import Health, HealthState
+from reconciler.model.outcome import Health, HealthState, Result
 from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Applying:
                 return
             body = await self._send(change, change.resource)
         except ClusterError as error:
-            self._work.ledger.failed(change, str(error))
+            self._work.ledger.failed(change, secrecy.rejection(item.group_kind, error))
             self._schedule.failed(item)
         else:
             self._work.ledger.applied(change)
@@ -148,7 +148,8 @@ class Applying:
                 return await work.cluster.apply(kind, resource.body, field_manager=FIELD_MANAGER, force=change.force)
             except NotFound as error:  # a new kind is discovered a moment before it accepts objects
                 of_namespace = error.details.get("kind") == "namespaces"
-                if of_namespace or not work.kinds.fresh(resource.gvk) or clock.monotonic() >= deadline:
+                over = work.stop.is_set() or clock.monotonic() >= deadline
+                if of_namespace or over or not work.kinds.fresh(resource.gvk):
                     raise
             await clock.sleep(PAUSE)
 
@@ -232,7 +233,9 @@ class Applying:
         self._schedule.failed(wait.change.id)
 
     def _skip(self, item: ObjectId, reason: str) -> None:
-        change = self._changes[item]
+        change, told = self._changes[item], self._work.ledger.outcomes.get(item)
+        if told is not None and told.result is Result.FAILED:
+            return  # it has a problem of its own
         if acts(change):
             self._work.ledger.skipped(change, reason)
         else:

@@ -20,9 +20,9 @@ PAUSE = 0.25
 class Kinds:
     """The server's kinds, as far as this run knows them."""
 
-    def __init__(self, cluster: Cluster, discovery: Discovery, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster, discovery: Discovery, clock: Clock, stop: asyncio.Event) -> None:
         """Begin with what was discovered when the plan was made."""
-        self._cluster, self._discovery, self._clock = cluster, discovery, clock
+        self._cluster, self._discovery, self._clock, self._stop = cluster, discovery, clock, stop
         self._known_before = frozenset(discovery.resources)
         self._reading = asyncio.Lock()
         self._read_at = clock.monotonic()
@@ -46,7 +46,10 @@ class Kinds:
         return kind not in self._known_before
 
     async def find(self, kind: GroupVersionKind) -> ApiResource:
-        """Return a kind at one version, waiting a moment for one that is being made; raises NotFound."""
+        """Return a kind at one version, waiting a moment for one that is being made; raises NotFound.
+
+        Once the run is to stop it waits no more.
+        """
         deadline = self._clock.monotonic() + PATIENCE
         while (found := self.known(kind)) is None:
             asked = self._clock.monotonic()
@@ -56,7 +59,7 @@ class Kinds:
                     self._read_at = self._clock.monotonic()
             if (found := self.known(kind)) is not None:
                 break
-            if self._clock.monotonic() >= deadline:
+            if self._stop.is_set() or self._clock.monotonic() >= deadline:
                 raise NotFound(
                     f"the server does not serve {kind.kind} in {kind.api_version}: expected its "
                     "CustomResourceDefinition in the same environment, or the operator that brings it"

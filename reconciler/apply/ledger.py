@@ -28,6 +28,7 @@ class Ledger:
 
     clock: Clock
     emit: Emit
+    redact: Callable[[str], str] = str  # blacks out secret values in every message
     outcomes: dict[ObjectId, Outcome] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)  # components in which something failed or was skipped
     _begun: dict[ObjectId, float] = field(default_factory=dict)
@@ -88,11 +89,12 @@ class Ledger:
         return {name: span.ended - span.begun for name, span in self._spans.items()}
 
     def _note(self, change: Change, result: Result, message: str = "", health: Health | None = None) -> None:
-        now = self.clock.monotonic()
+        now, message = self.clock.monotonic(), self.redact(message)
+        health = Health(health.state, self.redact(health.message)) if health is not None else None
         seconds = now - self._begun.get(change.id, now)
         self.outcomes[change.id] = Outcome(change.id, change.component, change.action, result, health, message, seconds)
 
     def _tell(self, phase: Phase, change: Change, message: str = "") -> None:
         now = self.clock.monotonic()
         self._spans.setdefault(change.component, _Span(now, now)).ended = now
-        self.emit(Event(phase, change.component, change.id, message))
+        self.emit(Event(phase, change.component, change.id, self.redact(message)))

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.apply import history, inventories
+from reconciler.apply import history, inventories, secrecy
 from reconciler.apply.applying import Applying
 from reconciler.apply.kinds import Kinds
 from reconciler.apply.ledger import Ledger
@@ -51,7 +51,7 @@ async def apply(
     """
     for component in environment.spec.components:
         custom.require_valid(component.health_checks)
-    begun, ledger = clock.monotonic(), Ledger(clock, emit)
+    begun, ledger = clock.monotonic(), Ledger(clock, emit, secrecy.redactor(plan))
     async with asyncio.TaskGroup() as group:
         waits = Waits(cluster, plan.environment, clock, ledger=ledger, group=group)
         work = Work(
@@ -59,7 +59,7 @@ async def apply(
             plan=plan,
             environment=environment,
             components={item.name: item for item in environment.spec.components},
-            kinds=Kinds(cluster, discovery, clock),
+            kinds=Kinds(cluster, discovery, clock, stop),
             clock=clock,
             stop=stop,
             ledger=ledger,

@@ -209,7 +209,9 @@ async def test_what_kubectl_had_applied_becomes_ours(site: Site) -> None:
     discovery = await site.cluster.discover()
     await site.apply({"base": site.base()})
     kind = discovery.preferred[GroupKind("", "ConfigMap")]
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old", "namespace": site.name}}
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    metadata = {"name": "old", "namespace": site.name, "annotations": applied}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     await site.cluster.create(kind, {**body, "data": {"keep": "1", "drop": "2"}})
     live = await site.cluster.get(kind, site.name, "old")
     entries = [{**live["metadata"]["managedFields"][0], "manager": "kubectl-client-side-apply"}]

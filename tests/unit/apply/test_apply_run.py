@@ -246,15 +246,47 @@ async def test_an_inventory_that_cannot_be_written_keeps_its_objects_from_being_
     assert "inventory of component bad cannot be written: not allowed" in message(report, "a")
 
 
+async def test_an_object_with_a_problem_of_its_own_is_told_so_and_never_sent() -> None:
+    """Known before the first write: failed without a request, even where something that it needs fails as well."""
+    world = World()
+    odd = "apiVersion: nowhere.example.com/v1\nkind: %s\nmetadata: {name: %s%s}\n---\n"
+    marks = ", annotations: {reconciler.dev/depends-on: nowhere.example.com/Odd/one}"
+    parts = {"base": namespace() + odd % ("Odd", "one", "") + odd % ("Odder", "two", marks) + config_map("fine")}
+    report = await world.apply(parts)
+    told = {name: result for name, result in results(report).items() if result is Result.FAILED}
+    assert set(told) == {"Odd/one", "Odder/two"}
+    assert not [name for _, _, name in writes(world.cluster) if name in ("one", "two")]
+    assert results(report)["ConfigMap/fine"] is Result.APPLIED
+
+
+async def test_no_secret_value_is_told() -> None:
+    """Neither in the words of a server that quotes it, nor in those about another object, nor in events."""
+    control = "hunter2-canary"
+    world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: shop}\nstringData: {password: %s}\n---\n"
+    text = namespace() + secret % ("bad", control) + secret % ("good", control) + config_map("a")
+    quoting = Invalid(f'.data.password: expected string, got "{control}"', status=422, reason="Invalid")
+    world.cluster.fail("apply", kind="Secret", name="bad", error=quoting, times=-1)
+    world.cluster.fail("apply", name="a", error=Invalid(f"env has {control} in it", status=422), times=-1)
+    report = await world.apply({"base": text})
+    assert "does not accept it at data.password (HTTP 422, Invalid)" in message(report, "bad")
+    assert message(report, "a") == "env has (secret) in it"
+    assert control not in repr(report)
+    assert control not in repr(world.events)
+
+
 async def test_kubectl_fields_become_ours_before_the_apply() -> None:
     """A field that kubectl had set and git does not have really goes."""
     world = World()
     world.cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}}
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    metadata = {"name": "a", "namespace": "shop", "annotations": applied}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     world.cluster.seed({**body, "data": {"keep": "1", "old": "2"}}, "kubectl-client-side-apply")
     report = await world.apply({"base": config_map("a", keep="1")})
     assert not report.failed, report.outcomes
     live = world.cluster.find("ConfigMap", "shop", "a")
     assert live is not None
     assert live["data"] == {"keep": "1"}
+    assert not live["metadata"].get("annotations")
     assert {entry["manager"] for entry in live["metadata"]["managedFields"]} == {"reconciler"}
