@@ -61,16 +61,14 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     live = case.live or {}
     standing = case.standing
     settled = settle(case.resource, live, case.schema, policy, taken=standing.managers)
-    resource = replace(case.resource, body=settled.body)
     marks = not (standing.owner or standing.moved_from)
-    comparison = Comparison(resource, live, case.schema, standing.migrated, marks)
+    comparison = Comparison(case.resource, live, case.schema, standing.migrated, marks)
     change = replace(
         change,
         action=Action.MOVE if standing.moved_from else Action.UPDATE,
-        resource=resource,
         moved_from=standing.moved_from,
         adopt_managers=standing.migrated,
-        notes=_notes(case, settled),
+        notes=_notes(case),
     )
     error = prediction.error if prediction is not None else None
     if error is not None or settled.refused:
@@ -102,12 +100,12 @@ def _failed(case: Case, change: Change, error: ClusterError | None, settled: Set
     return replace(change, problem=words)
 
 
-def _notes(case: Case, settled: Settlement) -> tuple[str, ...]:
+def _notes(case: Case) -> tuple[str, ...]:
     notes: list[str] = []
     if case.standing.owner:
         notes.append(f"exists and belongs to {case.standing.owner}: adopted (policy.adopt)")
     notes.extend(
-        f"{format_path(clash.path)} is left to {clash.entry.manager} (policy.conflicts)" for clash in settled.yielded
+        f"{format_path(clash.path)} is left to {clash.entry.manager} (policy.conflicts)" for clash in case.yielded
     )
     return tuple(notes)
 

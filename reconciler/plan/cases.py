@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.model.identity import GroupKind, GroupVersionKind
 from reconciler.plan.compare import unchanged
+from reconciler.plan.conflicts import settle
 from reconciler.plan.ignore import Ignored, yielded
 from reconciler.plan.openapi import Schemas
 from reconciler.plan.ownership import OURS, Owners, Standing
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.model.observation import Observation
     from reconciler.model.resource import Desired, Resource
     from reconciler.model.schema import Schema
+    from reconciler.plan.conflicts import Clash
 
 RECONCILE = "reconciler.dev/reconcile"
 DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -40,7 +42,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One wanted object beside its live one. `resource` is as it would be sent: ignored fields are left to others."""
+    """One wanted object beside its live one.
+
+    `resource` is as it would be sent: ignored fields are left to others, and those in `yielded` to their managers.
+    """
 
     component: str
     resource: Resource
@@ -49,6 +54,7 @@ class Case:
     live: dict[str, Any] | None = None
     served: ApiResource | None = None
     standing: Standing = OURS
+    yielded: tuple[Clash, ...] = ()
     problem: str = ""
 
 
@@ -71,7 +77,9 @@ class _Look:
         }
         self._ignored = Ignored(environment.policy.ignore, resources)
         self._owners = Owners(environment, observation)
-        self._adopt = environment.policy.adopt
+        self._policy = environment.policy
+        stances = self._policy.conflicts
+        self._yields = stances == "yield" or any(not isinstance(item, str) and item.do == "yield" for item in stances)
         self._observation = observation
 
     def at(self, component: str, resource: Resource) -> Case:
@@ -99,7 +107,7 @@ class _Look:
             return replace(case, state=State.LEFT)
         standing = self._owners.standing(live, case.component)
         case = replace(case, standing=standing)
-        if standing.owner and standing.owner not in self._adopt:
+        if standing.owner and standing.owner not in self._policy.adopt:
             return replace(case, state=State.FOREIGN)
         if "deletionTimestamp" in live["metadata"]:
             holders = ", ".join(live["metadata"].get("finalizers") or ()) or "its grace period"
@@ -108,8 +116,20 @@ class _Look:
         paths = self._ignored.paths(case.resource.id)
         if paths:
             case = replace(case, resource=replace(case.resource, body=yielded(case.resource.body, live, paths)))
-        same = not (standing.owner or standing.moved_from) and unchanged(case.resource.body, live, case.schema)
+        if standing.owner or standing.moved_from:
+            return replace(self._yielded(case, live), state=State.DIFFERENT)
+        if unchanged(case.resource.body, live, case.schema):
+            return replace(case, state=State.SAME)
+        case = self._yielded(case, live)
+        same = bool(case.yielded) and unchanged(case.resource.body, live, case.schema)
         return replace(case, state=State.SAME if same else State.DIFFERENT)
+
+    def _yielded(self, case: Case, live: dict[str, Any]) -> Case:
+        """Leave out what the policy leaves to the managers that have it."""
+        if not self._yields:
+            return case
+        settled = settle(case.resource, live, case.schema, self._policy, taken=case.standing.managers)
+        return replace(case, resource=replace(case.resource, body=settled.body), yielded=settled.yielded)
 
     def _unfit(self, resource: Resource, served: ApiResource | None) -> str:
         """Return why an object can in no case be sent: its kind is not known, or its scope is wrong."""

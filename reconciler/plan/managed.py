@@ -94,5 +94,9 @@ def element_key(text: str) -> Keyed | None:
 
 
 def _element(node: Fields, step: Keyed) -> Fields | None:
-    wanted = Keyed(sorted(step))
-    return next((fields for text, fields in node.items() if text[:2] == "k:" and element_key(text) == wanted), None)
+    for text, fields in node.items():
+        key = element_key(text)
+        if key is not None and step.matches(dict(key)):
+            found: Fields = fields
+            return found
+    return None

@@ -28,9 +28,9 @@ def questions(
 ) -> tuple[Question, ...]:
     """Return the next round of questions; call again with their answers until none are left.
 
-    First every object that differs is asked about without force. Where the answer is a conflict and the policy allows
-    all of it, the object is asked about again, without the fields to yield and with force for the others. `studied`
-    saves a second `cases.study` of the same observation.
+    First every object that differs is asked about without force, and without the fields that the policy yields. Where
+    the answer is a conflict and the policy allows to win all of it, the object is asked about again with force.
+    `studied` saves a second `cases.study` of the same observation.
     """
     found = cases.study(desired, observation, environment) if studied is None else studied
     asked = (_ask(case, predictions.get(case.resource.id), environment.policy) for case in found)
@@ -46,6 +46,6 @@ def _ask(case: Case, prediction: Prediction | None, policy: Policy) -> Question 
     if not isinstance(prediction.error, Conflict):
         return None
     settled = settle(case.resource, case.live, case.schema, policy, taken=case.standing.managers)
-    if settled.refused or not (settled.force or settled.yielded):
+    if not settled.force:
         return None
-    return Question(case.resource.id, case.served, settled.body, settled.force, version)
+    return Question(case.resource.id, case.served, case.resource.body, settled.force, version)

@@ -4,7 +4,7 @@ A scene is one YAML document:
 
     environment: {components: [...], policy: {...}}     # spec of environment.yaml; the cluster is filled in
     before: {component: [objects]}                      # applied by us in an earlier run
-    deeds: [{by: manager, apply|create|edit: ...}]      # what others did then
+    deeds: [{by: manager, apply|create|edit|delete: ...}]      # what others did then
     git: {component: [objects]}                         # what git wants now
 """
 
@@ -61,6 +61,11 @@ class Scene:
             for question in questions.questions(desired, observation, self.environment, predictions):
                 predictions[question.id] = await self._ask(question.resource, question.body, force=question.force)
         return planner.make(desired, observation, self.environment, predictions, edges)
+
+    async def asked(self) -> list[str]:
+        """Return the objects that the server is asked about first."""
+        found = questions.questions(mark.marked(self.desired), await self.observation(), self.environment, {})
+        return [str(question.id) for question in found]
 
     async def apply(self, plan: Plan) -> None:
         """Carry out a plan in the simplest way, inventories included."""
@@ -179,6 +184,9 @@ def _carry_out(cluster: FakeCluster, deed: Mapping[str, Any]) -> None:
     manager = deed["by"]
     if "apply" in deed:
         cluster.seed_apply(plain(deed["apply"]), manager, force=True)
+    elif "delete" in deed:
+        identity = ObjectId.of(deed["delete"])
+        cluster.remove(identity.kind, identity.namespace, identity.name)
     elif "create" in deed:
         cluster.seed(plain(deed["create"]), manager)
     else:

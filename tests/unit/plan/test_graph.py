@@ -97,6 +97,55 @@ ValidatingWebhookConfiguration/guard needs Deployment/web, healthy
 ValidatingWebhookConfiguration/guard needs Service/web
 """
 
+MORE = """
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 1}
+---
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: fast}, provisioner: x}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: shop}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: pull, namespace: shop}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop, annotations: {reconciler.dev/depends-on: admissionregistration.k8s.io/ValidatingAdmissionPolicy/rules}}
+spec:
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      priorityClassName: high
+      imagePullSecrets: [{name: pull}]
+      initContainers: [{name: a, envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: pull, optional: true}}]}]
+  volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: fast}}]
+---
+{apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {selector: {app: db}}}
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.example.com}
+spec: {service: {name: db, namespace: shop}}
+---
+{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v2.example.com}, spec: {service: {name: other, namespace: x}}}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: rules}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: rules}
+spec: {policyName: rules}
+"""
+
+NEEDED = """\
+APIService/v1.example.com needs Service/db
+APIService/v1.example.com needs StatefulSet/db, healthy
+StatefulSet/db needs ConfigMap/settings
+StatefulSet/db needs PriorityClass/high
+StatefulSet/db needs Secret/pull
+StatefulSet/db needs StorageClass/fast
+StatefulSet/db needs ValidatingAdmissionPolicy/rules, healthy
+ValidatingAdmissionPolicyBinding/rules needs ValidatingAdmissionPolicy/rules
+"""
+
 
 def desired(**components: str) -> Desired:
     """Return what git wants from YAML text by component."""
@@ -121,6 +170,7 @@ def drawn(made: Graph) -> str:
 def test_edges_are_read_from_the_objects() -> None:
     made = graph.build(desired(shop=SHOP), environment(shop=[]))
     assert drawn(made) == NEEDS
+    assert drawn(graph.build(desired(shop=MORE), environment(shop=[]))) == NEEDED
 
 
 def test_the_order_respects_every_edge() -> None:
