@@ -14,6 +14,7 @@ status of a healthy cluster at once; `FakeCluster(settle=None)` leaves that to `
 from __future__ import annotations
 
 import asyncio
+import bisect
 import copy
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -280,7 +281,8 @@ class FakeCluster:
         kind = GroupKind(resource.group, resource.kind)
         while True:
             tick, since = self._tick, seen
-            for item in [item for item in self.store.history if item.version > since and item.kind == kind]:
+            start = bisect.bisect_right(self.store.history, since, key=lambda item: item.version)
+            for item in [item for item in self.store.history[start:] if item.kind == kind]:
                 seen = item.version
                 event = _event(item, resource, namespace, selector)
                 if event is not None:

@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.errors import NotFound, Unavailable
 from tests.fakes.cluster import FakeCluster
@@ -26,6 +28,20 @@ DEPLOYMENT: dict[str, Any] = {
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
     },
 }
+
+
+DATA = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12"))
+
+
+@given(alice=DATA, bob=DATA)
+def test_what_a_manager_no_longer_sets_goes_and_nothing_else(alice: dict[str, str], bob: dict[str, str]) -> None:
+    """Fields that two set alike are shared; those taken by force are lost to the one who had them."""
+    cluster = FakeCluster()
+    cluster.seed_apply({**BODY, "data": alice}, "alice")
+    both = cluster.seed_apply({**BODY, "data": bob}, "bob", force=True)
+    assert both.get("data", {}) == alice | bob
+    left = cluster.seed_apply({**BODY, "data": {}}, "bob")
+    assert left.get("data", {}) == {key: value for key, value in alice.items() if bob.get(key, value) == value}
 
 
 @pytest.mark.parametrize("late", [False, True])
