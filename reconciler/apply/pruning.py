@@ -15,19 +15,16 @@ from reconciler.apply.schedule import Need, Schedule, State
 from reconciler.apply.waits import Goal, Wait
 from reconciler.errors import ClusterError, Conflict, NotFound
 from reconciler.model.applyset import FIELD_MANAGER, PART_OF_LABEL, applyset_id, parent_id
-from reconciler.model.identity import GroupKind, ObjectId
+from reconciler.model.identity import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from reconciler.apply.work import Work
     from reconciler.cluster.port import Body
+    from reconciler.model.identity import GroupKind
     from reconciler.model.outcome import Health
     from reconciler.model.plan import Change
 
 ATTEMPTS = 5
-CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
-NAMESPACE = GroupKind("", "Namespace")
 
 
 class Pruning:
@@ -42,8 +39,8 @@ class Pruning:
         self._errors: dict[GroupKind, str] = {}
         self._schedule = Schedule(
             {item: change.component for item, change in self._changes.items()},
-            self._needs(),
-            ((edge.needs, edge.dependent) for edge in work.plan.graph.components),
+            (Need(edge.needs, edge.dependent, awaited=True) for edge in work.plan.graph.edges),
+            ((edge.needs, edge.dependent) for edge in work.plan.graph.components),  # the graph turned round
             frozenset(change.component for change in self._changes.values()),
         )
         self._flow = Flow(
@@ -65,18 +62,6 @@ class Pruning:
         await self._flow.run(self._work.group)
         self._close()
         return self._schedule.done
-
-    def _needs(self) -> Iterator[Need]:
-        """Turn the graph round: what needs something goes before it; what lies in a Namespace or is of a CRD as well."""
-        for edge in self._work.plan.graph.edges:
-            yield Need(edge.needs, edge.dependent, awaited=True)
-        for item in self._changes:
-            if item.namespace:
-                yield Need(ObjectId("", "Namespace", "", item.namespace), item, awaited=True)
-            kind = self._work.kinds.preferred(item.group_kind)
-            if kind is not None and "." in kind.group:
-                definition = ObjectId(CRD.group, CRD.kind, "", f"{kind.plural}.{kind.group}")
-                yield Need(definition, item, awaited=True)
 
     def _holding(self) -> dict[str, str]:
         """Return the components of which nothing is deleted in this run, and why."""

@@ -266,3 +266,25 @@ async def test_parents_go_with_a_component_that_took_its_own_kind_along() -> Non
     report = await world.apply({"base": BASE})
     assert not report.failed
     assert deleted(world) == ["gear", "widgets.example.com", "dev.extra"]
+
+
+async def test_what_a_component_needs_stays_while_the_component_does() -> None:
+    world = World()
+    settings = {"app": {"dependsOn": ("base",), "timeout": "5s"}}
+    await world.apply({"base": BASE + config_map("lower"), "app": config_map("stay") + config_map("upper")}, settings)
+    world.cluster.edit("ConfigMap", "shop", "upper", {"metadata": {"finalizers": ["example.com/hold"]}})
+    report = await world.apply({"base": BASE, "app": config_map("stay")}, settings)
+    assert results(report)["ConfigMap/upper"] is Result.FAILED
+    assert results(report)["ConfigMap/lower"] is Result.SKIPPED
+    assert "ConfigMap/lower" in world.members()
+
+
+async def test_after_a_failure_the_inventory_stays_as_wide_as_it_was() -> None:
+    world = World()
+    await world.apply({"base": BASE + config_map("stuck") + deployment("web")})
+    world.cluster.edit("ConfigMap", "shop", "stuck", {"metadata": {"finalizers": ["example.com/hold"]}})
+    report = await world.apply({"base": BASE}, {"base": {"timeout": "5s"}})
+    assert results(report)["Deployment/web"] is Result.PRUNED
+    parent = world.cluster.find("ConfigMap", "reconciler-system", "dev.base")
+    assert parent is not None
+    assert parent["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap,Deployment.apps,Namespace"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from reconciler.apply import history
 from reconciler.errors import Forbidden, Invalid
 from reconciler.model.outcome import HealthState, Phase, Result
@@ -290,3 +292,77 @@ async def test_kubectl_fields_become_ours_before_the_apply() -> None:
     assert live["data"] == {"keep": "1"}
     assert not live["metadata"].get("annotations")
     assert {entry["manager"] for entry in live["metadata"]["managedFields"]} == {"reconciler"}
+
+
+async def test_sixteen_requests_are_in_flight_and_no_more() -> None:
+    world = World()
+    await world.apply({"base": namespace() + "".join(config_map(f"c{number}") for number in range(60))})
+    assert 12 <= world.cluster.peak <= 16
+
+
+@pytest.mark.parametrize("mode", ["Immediate", "WaitForFirstConsumer"])
+async def test_a_claim_is_waited_for_where_its_class_binds_at_once(mode: str) -> None:
+    phases = {"Namespace": "Active", "PersistentVolumeClaim": "Pending"}
+    world = World(FakeCluster(settle=lambda body: {"phase": phases[body["kind"]]} if body["kind"] in phases else None))
+    classes = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "disks"}}
+    world.cluster.seed({**classes, "provisioner": "example.com/disks", "volumeBindingMode": mode})
+    claim = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: disk, namespace: shop}
+spec: {storageClassName: disks, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+    report = await world.apply({"base": namespace() + claim}, {"base": {"timeout": "5s"}})
+    assert report.failed is (mode == "Immediate")
+    assert "not bound yet by StorageClass/disks" in message(report, "disk") or not report.failed
+
+
+JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once, namespace: shop, annotations: {reconciler.dev/replace: allowed}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: "job:%s"}]}}}
+---
+"""
+
+
+async def test_an_immutable_field_is_replaced_and_a_stop_in_between_is_told() -> None:
+    """Deleted with its uid, gone, made again; stopped in between it is a failure that says so, and the next run ends it."""
+    world = World()
+    await world.apply({"base": namespace() + JOB % 1})
+
+    def stop(call: object) -> None:
+        if getattr(call, "verb", "") == "delete":
+            world.stop.set()
+
+    world.cluster.before = stop
+    report = await world.apply({"base": namespace() + JOB % 2})
+    assert report.interrupted
+    assert results(report)["Job/once"] is Result.FAILED
+    assert "the next apply creates it" in message(report, "once")
+    world.stop.clear()
+    world.cluster.before = lambda _: None
+    report = await world.apply({"base": namespace() + JOB % 2})
+    assert results(report)["Job/once"] is Result.APPLIED
+    report = await world.apply({"base": namespace() + JOB % 3})
+    assert results(report)["Job/once"] is Result.APPLIED
+    live = world.cluster.find("Job", "shop", "once")
+    assert live is not None
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "job:3"
+
+
+async def test_where_pods_tell_nothing_an_event_does() -> None:
+    world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
+    world.cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    about = {"kind": "ReplicaSet", "name": "web-abc", "namespace": "shop"}
+    for number, words in enumerate(("an old story", "volume disk is not there")):
+        metadata = {"name": f"e{number}", "namespace": "shop"}
+        told = {
+            "type": "Warning",
+            "reason": "FailedMount",
+            "message": words,
+            "lastTimestamp": f"2030-01-0{number + 1}T00:00:00Z",
+        }
+        world.cluster.seed({"apiVersion": "v1", "kind": "Event", "metadata": metadata, "involvedObject": about, **told})
+    report = await world.apply({"app": deployment("web")}, {"app": {"timeout": "5s"}})
+    assert message(report, "web").endswith("event of ReplicaSet/web-abc: FailedMount: volume disk is not there")
