@@ -6,6 +6,8 @@ A scene is one YAML document:
     before: {component: [objects]}                      # applied by us in an earlier run
     deeds: [{by: manager, apply|create|edit|delete: ...}]      # what others did then
     git: {component: [objects]}                         # what git wants now
+
+Every namespace that is mentioned exists, but for `missing`.
 """
 
 from __future__ import annotations
@@ -102,7 +104,9 @@ def scene(text: str, file: str = "scene.yaml") -> Scene:
     environment = environment_of(document.get("environment") or {}, document)
     cluster = FakeCluster()
     before = wanted(document.get("before") or {}, file)
-    for name in sorted({item.id.namespace for _, item in (*before.resources, *_git(document, file).resources)} - {""}):
+    for name in sorted(
+        {item.id.namespace for _, item in (*before.resources, *_git(document, file).resources)} - {"", "missing"}
+    ):
         cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "kubectl-create")
     for component, items in mark.marked(before).components.items():
         for item in items:
