@@ -103,7 +103,7 @@ def _failed(case: Case, change: Change, error: ClusterError | None, settled: Set
 def _notes(case: Case) -> tuple[str, ...]:
     notes: list[str] = []
     if case.standing.owner:
-        notes.append(f"exists and belongs to {case.standing.owner}: adopted (policy.adopt)")
+        notes.append(f"exists already and is adopted (policy.adopt: {case.standing.owner})")
     notes.extend(
         f"{format_path(clash.path)} is left to {clash.entry.manager} (policy.conflicts)" for clash in case.yielded
     )

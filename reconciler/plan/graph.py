@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _FAMILIES: Final = (existence.edges, workloads.edges, bindings.edges, backends.edges, marks.edges)
 
+_CIRCLES: Final = 5  # so many are told at once: one wrong need may close very many
+
 Node = ObjectId | str  # an object, or a whole component by its name
 
 
@@ -36,7 +39,8 @@ def build(desired: Desired, environment: Environment) -> Graph:
     graph = Graph(component_of, needed, edges, _component_order(desired, environment, needed))
     nodes, circles = _sorted(graph)
     if circles:
-        raise DependencyCycle(_told(circles[0], graph, resources))
+        told = itertools.chain.from_iterable(_told(circle, graph, resources) for circle in circles[:_CIRCLES])
+        raise DependencyCycle(dict.fromkeys(told))
     return replace(graph, component_of={node: component_of[node] for node in nodes})
 
 

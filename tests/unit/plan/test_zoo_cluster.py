@@ -42,8 +42,8 @@ async def cluster(control_plane: Sandbox, tmp_path: Path) -> AsyncIterator[KubeC
 
 
 @pytest.fixture
-async def applied(cluster: KubeCluster) -> list[Case]:
-    """Apply the zoo under names of its own and look at it."""
+async def applied(cluster: KubeCluster) -> AsyncIterator[list[Case]]:
+    """Apply the zoo under names of its own and look at it; what would be in the way of other tests goes at the end."""
     desired = zoo(f"zoo{uuid.uuid4().hex[:6]}")
     waiting = [item for _, item in desired.resources]
     for _ in range(100):
@@ -59,7 +59,14 @@ async def applied(cluster: KubeCluster) -> list[Case]:
         if not waiting:
             break
     observation = await read.observe(cluster, desired, NAME)
-    return list(cases.study(desired, observation, environment_of({"components": [{"name": "zoo"}]}, {})))
+    found = list(cases.study(desired, observation, environment_of({"components": [{"name": "zoo"}]}, {})))
+    yield found
+    for case in found:
+        identity = case.resource.id
+        if not identity.namespace and identity.kind not in ("Namespace", "CustomResourceDefinition"):
+            assert case.served is not None
+            assert case.live is not None
+            await cluster.delete(case.served, "", identity.name, uid=case.live["metadata"]["uid"])
 
 
 def zoo(prefix: str) -> Desired:
