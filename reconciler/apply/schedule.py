@@ -186,7 +186,7 @@ class Schedule:
         for name in part.dependents:
             dependent = self._parts[name]
             dependent.needs -= 1
-            if not dependent.needs and not dependent.failed:
+            if not dependent.needs:  # one in which something failed goes on with the rest of it
                 opened.append(dependent)
         return opened
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.apply.pruning import foreign
 from reconciler.errors import Conflict, Forbidden, Unavailable
 from reconciler.model.applyset import GROUP_KINDS, PART_OF_LABEL
 from reconciler.model.outcome import Result
@@ -288,3 +289,23 @@ async def test_after_a_failure_the_inventory_stays_as_wide_as_it_was() -> None:
     parent = world.cluster.find("ConfigMap", "reconciler-system", "dev.base")
     assert parent is not None
     assert parent["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap,Deployment.apps,Namespace"
+
+
+OURS = {"manager": "reconciler", "operation": "Apply"}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, ""),
+        ({"uid": "u2"}, "it is another object of the same name than the one in the plan"),
+        ({"labels": {PART_OF_LABEL: "other"}}, f"it no longer carries the label {PART_OF_LABEL} of this component"),
+        ({"ownerReferences": [{"controller": True, "kind": "Service", "name": "web"}]}, "it belongs to Service/web"),
+        ({"ownerReferences": [{"kind": "Service", "name": "web"}]}, ""),
+        ({"managedFields": []}, "reconciler has applied none of its fields"),
+        ({"managedFields": [{**OURS, "operation": "Update"}]}, "reconciler has applied none of its fields"),
+    ],
+)
+def test_each_mark_of_ours_is_asked_for(change: dict[str, Any], why: str) -> None:
+    metadata = {"uid": "u1", "labels": {PART_OF_LABEL: "set"}, "managedFields": [OURS]}
+    assert foreign({"metadata": metadata | change}, "set", "u1") == why

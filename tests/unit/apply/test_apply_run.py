@@ -355,14 +355,25 @@ async def test_where_pods_tell_nothing_an_event_does() -> None:
     world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
     world.cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
     about = {"kind": "ReplicaSet", "name": "web-abc", "namespace": "shop"}
-    for number, words in enumerate(("an old story", "volume disk is not there")):
+    for number, words in enumerate(("volume disk is not there", "an old story")):
         metadata = {"name": f"e{number}", "namespace": "shop"}
         told = {
             "type": "Warning",
             "reason": "FailedMount",
             "message": words,
-            "lastTimestamp": f"2030-01-0{number + 1}T00:00:00Z",
+            "lastTimestamp": f"2030-01-0{2 - number}T00:00:00Z",
         }
         world.cluster.seed({"apiVersion": "v1", "kind": "Event", "metadata": metadata, "involvedObject": about, **told})
     report = await world.apply({"app": deployment("web")}, {"app": {"timeout": "5s"}})
     assert message(report, "web").endswith("event of ReplicaSet/web-abc: FailedMount: volume disk is not there")
+
+
+async def test_an_unchanged_object_that_nothing_new_needs_is_not_waited_for() -> None:
+    """An unhealthy neighbour costs a small change neither time nor requests."""
+    world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
+    await world.apply({"base": namespace() + deployment("web")}, wait=False)
+    world.cluster.calls.clear()
+    report = await world.apply({"base": namespace() + deployment("web") + config_map("a")})
+    assert not report.failed
+    assert world.clock.seconds == 0
+    assert "Deployment" not in {call.kind for call in world.cluster.sent("watch")}

@@ -158,3 +158,14 @@ def test_twenty_thousand_objects_in_components_that_need_each_other_cost_little(
         schedule.settled(item)
     assert schedule.done
     assert time.process_time() - begun < 2
+
+
+def test_a_component_goes_on_with_what_is_not_held_back() -> None:
+    """One of its objects was skipped before the component could begin: its other objects go out all the same."""
+    schedule = Schedule(
+        {thing(0): "a", thing(1): "b", thing(2): "c", thing(3): "c"}, [Need(thing(2), thing(0))], [("c", "b")]
+    )
+    schedule.failed(thing(0))
+    schedule.applied(thing(1))
+    assert schedule.state(thing(2)) is State.SKIPPED
+    assert schedule.state(thing(3)) is State.READY
