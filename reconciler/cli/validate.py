@@ -54,7 +54,7 @@ def _problems(workspace: Workspace, name: str) -> tuple[Problem, ...]:
         checkout = open_environment(workspace, name)
         desired = pipeline.render(checkout)
         print_warnings(desired.warnings)
-        problems = check(desired, checkout.environment)
+        problems = check(desired)
         pipeline.order(desired, checkout.environment)
     except ConfigError as error:
         return error.problems

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,11 +50,19 @@ class Process:
 
     def start(self, command: Sequence[str]) -> None:
         """Start the process; its output goes to its log."""
-        with self.log.open("ab") as log:
-            child = subprocess.Popen(
-                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        self._file.write_text(f"{child.pid} {_started(child.pid) or 0}\n")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        pid = os.posix_spawn(
+            command[0],
+            list(command),
+            os.environ,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), flags, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+        )
+        self._file.write_text(f"{pid} {_started(pid) or 0}\n")
 
     def stop(self) -> None:
         """Ask the process to end, then make it."""
