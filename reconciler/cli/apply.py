@@ -87,8 +87,9 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
         _show(workspace, planned.plan, cluster, choices)
         if (code := _verdict(planned.plan, choices)) is not None:
             return code
-        if not choices.yes and not typer.confirm("apply this plan?", err=True):
-            sys.stderr.write("nothing was written\n")
+        if planned.plan.empty:  # nothing will be written, so there is no writer to keep out
+            return await _carry_out(planned, checkout.environment, cluster, asyncio.Event(), choices)
+        if not _agreed(choices):
             return Exit.FAILED
         held = lease.hold(
             cluster,
@@ -140,10 +141,15 @@ def _moved(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices)
     _show(workspace, plan, cluster, choices)
     if (code := _verdict(plan, choices)) is not None:
         return code
-    if not choices.yes and not typer.confirm("apply this plan?", err=True):
-        sys.stderr.write("nothing was written\n")
-        return Exit.FAILED
-    return None
+    return None if _agreed(choices) else Exit.FAILED
+
+
+def _agreed(choices: Choices) -> bool:
+    """Ask whether the plan that was shown is to be applied, unless the command line said so."""
+    if choices.yes or typer.confirm("apply this plan?", err=True):
+        return True
+    sys.stderr.write("nothing was written\n")
+    return False
 
 
 async def _carry_out(
