@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import Health
 
 PODS = ApiResource("", "v1", "Pod", "pods", namespaced=True)
+CLAIMS = ApiResource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
 EVENTS = ApiResource("", "v1", "Event", "events", namespaced=True)
 LOG_LENGTH = 200  # characters
 MAX_EVENTS = 2000  # of one namespace; more are not read
@@ -30,7 +31,7 @@ async def explain(cluster: Cluster, body: Body | None, health: Health) -> str:
     if crashed is not None:
         parts.append(await _last_words(cluster, body, crashed))
     elif not pods.faults(found):
-        parts.append(await _warning(cluster, body, found))
+        parts.append(await _warning(cluster, body, found) or await _unbound(cluster, found))
     return "; ".join(part for part in parts if part)
 
 
@@ -83,6 +84,28 @@ async def _warning(cluster: Cluster, body: Body, found: Bodies) -> str:
         return ""
     about = latest["involvedObject"]
     return f"event of {about.get('kind')}/{about.get('name')}: {latest.get('reason')}: {latest.get('message')}"
+
+
+async def _unbound(cluster: Cluster, found: Bodies) -> str:
+    """Return the claim that the first pending Pod waits for: the scheduler tells of it only where it gave up."""
+    pending = next((item for item in found if (item.get("status") or {}).get("phase") == "Pending"), None)
+    if pending is None:
+        return ""
+    metadata = pending["metadata"]
+    names = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in (pending.get("spec") or {}).get("volumes") or ()
+        if "persistentVolumeClaim" in volume
+    ]
+    for name in names:
+        try:
+            claim = await cluster.get(CLAIMS, metadata.get("namespace", ""), name)
+        except ClusterError:
+            continue
+        if (claim.get("status") or {}).get("phase") != "Bound":
+            storage = (claim.get("spec") or {}).get("storageClassName") or "no class"
+            return f"Pod/{metadata['name']} waits for PersistentVolumeClaim/{name} ({storage}), which is not bound"
+    return f"Pod/{metadata['name']} is pending"
 
 
 def _time(event: Body) -> str:

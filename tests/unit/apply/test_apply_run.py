@@ -377,3 +377,23 @@ async def test_an_unchanged_object_that_nothing_new_needs_is_not_waited_for() ->
     assert not report.failed
     assert world.clock.seconds == 0
     assert "Deployment" not in {call.kind for call in world.cluster.sent("watch")}
+
+
+async def test_a_pod_that_waits_for_its_volume_names_the_claim() -> None:
+    world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
+    world.cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    metadata = {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}}
+    volumes = [{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}]
+    spec = {"containers": [{"name": "main", "image": "web:1"}], "volumes": volumes}
+    world.cluster.seed(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {"phase": "Pending"}}
+    )
+    claim = {
+        "storageClassName": "slow",
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    place = {"name": "disk", "namespace": "shop"}
+    world.cluster.seed({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": place, "spec": claim})
+    report = await world.apply({"app": deployment("web")}, {"app": {"timeout": "5s"}})
+    assert message(report, "web").endswith("Pod/web-1 waits for PersistentVolumeClaim/disk (slow), which is not bound")
