@@ -13,7 +13,7 @@ from reconciler.errors import Problem, RenderError
 from reconciler.model.plan import Action
 from reconciler.model.resource import Desired
 from reconciler.observe import predict, read
-from reconciler.plan import graph, mark, planner, questions
+from reconciler.plan import cases, graph, mark, planner, questions
 from reconciler.render import build
 from reconciler.telemetry import logger
 
@@ -88,15 +88,16 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
     desired = mark.marked(render(checkout))
     edges = order(desired, environment)
     observation = await read.observe(cluster, desired, environment.name)
+    studied = cases.study(desired, observation, environment)
     predictions: Mapping[ObjectId, Prediction] = {}
     questioned: dict[ObjectId, Question] = {}
     for _ in range(MAX_ROUNDS):
-        asked = questions.questions(desired, observation, environment, predictions)
+        asked = questions.questions(desired, observation, environment, predictions, studied=studied)
         if not asked:
             break
         questioned |= {question.id: question for question in asked}
         predictions = {**predictions, **await predict.ask(cluster, asked, memory)}
-    made = planner.make(desired, observation, environment, predictions, edges)
+    made = planner.make(desired, observation, environment, predictions, edges, studied=studied)
     unchanged = (change.id for change in made.changes if change.action is Action.UNCHANGED and not change.problem)
     memory.keep(questioned[identity] for identity in unchanged if identity in questioned)
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
