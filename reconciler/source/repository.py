@@ -38,6 +38,10 @@ class Repository:
         except InvalidGitRepositoryError as error:
             raise SourceError(f"{path} is not in a git repository") from error
 
+    def close(self) -> None:
+        """End the git processes that read objects."""
+        self._repo.close()
+
     @property
     def root(self) -> Path:
         """The top of the working tree; of a bare repository its own folder."""

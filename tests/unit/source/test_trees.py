@@ -13,6 +13,7 @@ from reconciler.source.directory import DirectoryTree
 from reconciler.source.repository import Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from reconciler.model.files import FileTree
@@ -39,10 +40,18 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def repository(root: Path) -> Iterator[Repository]:
+    """Return the repository, opened from below its top."""
+    opened = Repository.open(root / "base")
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(params=["directory", "commit"])
-def tree(root: Path, request: pytest.FixtureRequest) -> FileTree:
+def tree(root: Path, repository: Repository, request: pytest.FixtureRequest) -> FileTree:
     """Return the same files in both kinds of tree."""
-    return DirectoryTree(root) if request.param == "directory" else Repository.open(root).tree("main")
+    return DirectoryTree(root) if request.param == "directory" else repository.tree("main")
 
 
 def test_both_trees_tell_the_same(tree: FileTree) -> None:
@@ -72,9 +81,8 @@ def test_a_missing_file_is_told(tree: FileTree) -> None:
         tree.read("base/web/none.yaml")
 
 
-def test_blames_lines(root: Path) -> None:
+def test_blames_lines(root: Path, repository: Repository) -> None:
     """A committed line has its commit, a line that was just written has none."""
-    repository = Repository.open(root / "base")
     (root / "base" / "web" / "a.yaml").write_text("a: 1\nb: 3\n")
     first = repository.blame("base/web/a.yaml", 1, None)
     assert first is not None
@@ -84,9 +92,9 @@ def test_blames_lines(root: Path) -> None:
     assert repository.blame("base/web/none.yaml", 1, None) is None
 
 
-def test_an_unknown_revision_is_named(root: Path) -> None:
+def test_an_unknown_revision_is_named(repository: Repository) -> None:
     with pytest.raises(RevisionNotFound, match="no revision 'nope'"):
-        Repository.open(root).resolve("nope")
+        repository.resolve("nope")
 
 
 def test_a_plain_directory_is_no_repository(tmp_path: Path) -> None:
