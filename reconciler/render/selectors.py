@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.render.item import Item, mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from reconciler.model.tree import Map
 
@@ -111,7 +111,7 @@ def _requirement(part: str, labels: dict[str, Any]) -> bool:
 
 
 def candidates(wanted: str, items: Iterable[Item], most: int = 3) -> str:
-    """Return the objects whose text is nearest to what was looked for, as a hint."""
-    texts = [str(item) for item in items]
-    near: Sequence[str] = difflib.get_close_matches(wanted, texts, most, 0.4)
+    """Return the objects whose text, or whose name, is nearest to what was looked for, as a hint."""
+    texts = {known: str(item) for item in items for known in (str(item), item.name.name)}
+    near = dict.fromkeys(texts[known] for known in difflib.get_close_matches(wanted, texts, most, 0.5))
     return f"near it: {', '.join(near)}" if near else ""
