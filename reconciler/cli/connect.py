@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from reconciler.cli.printing import print_warnings
 from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def cache_dir() -> Path:
 
 @asynccontextmanager
 async def connected(environment: Environment) -> AsyncIterator[tuple[KubeCluster, Memory]]:
-    """Connect to the environment's cluster and close the connection in the end."""
+    """Connect to the environment's cluster; in the end tell what it warned of, and close the connection."""
     from reconciler.cluster.kube import KubeCluster
     from reconciler.observe.memory import Memory
 
@@ -47,6 +48,7 @@ async def connected(environment: Environment) -> AsyncIterator[tuple[KubeCluster
     try:
         yield cluster, Memory.open(cache_dir() / "memory", cluster.name, environment.name)
     finally:
+        print_warnings((*cluster.warnings, *cluster.notes))
         await cluster.close()
 
 
