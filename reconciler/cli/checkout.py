@@ -43,6 +43,8 @@ class Workspace:
 
 def open_workspace(invocation: Invocation) -> Workspace:
     """Open the repository (or the plain directory) that the options name."""
+    if not invocation.repo.is_dir():
+        raise UsageError(f"--repo {invocation.repo}: there is no such directory")
     try:
         repository = Repository.open(invocation.repo)
     except SourceError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -105,13 +103,12 @@ class LiveProgress:
 
 
 class LineProgress:
-    """One line for each failure, and one for each component that is finished."""
+    """One line where a component begins, where an object has to be waited for, and where one fails."""
 
     def __init__(self, rows: dict[str, _Row]) -> None:
         """Begin with the components that change."""
         self._rows = rows
-        self._told: set[str] = set()
-        self._begun: dict[str, float] = defaultdict(time.monotonic)
+        self._told: set[str | ObjectId] = set()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -125,15 +122,17 @@ class LineProgress:
     def emit(self, event: Event) -> None:
         """Take one event."""
         row = self._rows.setdefault(event.component, _Row(total=1))
-        begun = self._begun[event.component]
-        row.take(event)
         if event.phase is Phase.FAILED:
-            sys.stderr.write(f"{event.component}: {event.id} failed: {event.message}\n")
-        if row.finished and event.component not in self._told:
-            self._told.add(event.component)
-            sys.stderr.write(
-                f"{event.component}: {len(row.done)} of {row.total} done ({time.monotonic() - begun:.1f} s)\n"
-            )
+            self._tell(event.component, f"{event.id} failed: {event.message}")
+        elif event.phase is Phase.WAITING and event.id not in self._told:
+            self._told.add(event.id)
+            self._tell(event.component, f"waiting for {event.id}: {event.message}")
+        elif event.component not in self._told and event.phase is not Phase.SKIPPED:
+            self._tell(event.component, f"{row.total} to change")
+        self._told.add(event.component)
+
+    def _tell(self, component: str, message: str) -> None:
+        sys.stderr.write(f"{component}: {message}\n")
 
 
 def _state(row: _Row) -> Text:
