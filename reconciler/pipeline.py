@@ -18,7 +18,7 @@ from reconciler.render import build
 from reconciler.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from reconciler.cluster.port import Cluster
     from reconciler.environment import Environment
@@ -70,11 +70,29 @@ def render(checkout: Checkout) -> Desired:
         else:
             components[component.name] = built.resources
             warnings.extend(str(warning) for warning in built.warnings)
+    problems.extend(_owned_twice(components))
     if problems:
         raise RenderError(dict.fromkeys(problems))
     desired = Desired(checkout.environment.name, checkout.revision, components, tuple(dict.fromkeys(warnings)))
     logger().info("render.finished", environment=desired.environment, objects=len(desired.resources))
     return desired
+
+
+def _owned_twice(components: Mapping[str, tuple[Resource, ...]]) -> Iterator[Problem]:
+    """Yield each object that a second component renders, too: only one of them could own it."""
+    first: dict[ObjectId, tuple[str, Resource]] = {}
+    for name, resources in components.items():
+        for resource in resources:
+            owner, other = first.setdefault(resource.id, (name, resource))
+            if owner != name:
+                place = resource.origin
+                message = f"{resource.id} is rendered by component {name} and by component {owner} ({other.origin})"
+                yield Problem(
+                    place.source.file if place else "",
+                    place.line if place else 0,
+                    message,
+                    "take it out of one of them",
+                )
 
 
 def order(desired: Desired, environment: Environment) -> Graph:
