@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
-from contextlib import asynccontextmanager
+import tempfile
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +13,13 @@ import platformdirs
 
 from reconciler.cli.printing import print_warnings
 from reconciler.errors import ConfigError
+from reconciler.model.api import ApiResource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from reconciler.cluster.kube import KubeCluster
-    from reconciler.environment import Environment
+    from reconciler.environment import Environment, SecretRef
     from reconciler.observe.memory import Memory
 
 SANDBOX_VARIABLE = "RECONCILER_SANDBOX"
@@ -30,26 +33,62 @@ def cache_dir() -> Path:
 @asynccontextmanager
 async def connected(environment: Environment) -> AsyncIterator[tuple[KubeCluster, Memory]]:
     """Connect to the environment's cluster; in the end tell what it warned of, and close the connection."""
-    from reconciler.cluster.kube import KubeCluster
     from reconciler.observe.memory import Memory
 
+    async with _cluster(environment) as cluster:
+        try:
+            yield cluster, Memory.open(cache_dir() / "memory", cluster.name, environment.name)
+        finally:
+            print_warnings((*cluster.warnings, *cluster.notes))
+
+
+@asynccontextmanager
+async def _cluster(environment: Environment) -> AsyncIterator[KubeCluster]:
     target = environment.spec.cluster
-    kubeconfig, context = target.kubeconfig, target.context
-    if target.sandbox:
-        kubeconfig, context = str(_sandbox_kubeconfig()), None
-    elif target.secret_ref is not None:
-        raise ConfigError(
-            f"environment {environment.name}: cluster.secretRef is read by an agent inside the hub cluster; "
-            "use cluster.context on the command line"
-        )
+    with ExitStack() as stack:
+        kubeconfig, context = target.kubeconfig, target.context
+        if target.sandbox:
+            kubeconfig = str(_sandbox_kubeconfig())
+        elif target.secret_ref is not None:
+            kubeconfig = stack.enter_context(_kept(await _kubeconfig_of(target.secret_ref)))
+        async with _open(kubeconfig, context, in_cluster=bool(target.in_cluster)) as cluster:
+            yield cluster
+
+
+@asynccontextmanager
+async def _open(kubeconfig: str | None, context: str | None, *, in_cluster: bool) -> AsyncIterator[KubeCluster]:
+    from reconciler.cluster.kube import KubeCluster
+
+    documents = cache_dir() / "openapi"
     cluster = await KubeCluster.connect(
-        kubeconfig=kubeconfig, context=context, in_cluster=bool(target.in_cluster), cache_dir=cache_dir() / "openapi"
+        kubeconfig=kubeconfig, context=context, in_cluster=in_cluster, cache_dir=documents
     )
     try:
-        yield cluster, Memory.open(cache_dir() / "memory", cluster.name, environment.name)
+        yield cluster
     finally:
-        print_warnings((*cluster.warnings, *cluster.notes))
         await cluster.close()
+
+
+async def _kubeconfig_of(reference: SecretRef) -> bytes:
+    """Read a kubeconfig from a Secret of the cluster that we run in, or else that of the current context."""
+    secrets = ApiResource("", "v1", "Secret", "secrets", namespaced=True)
+    async with _open(None, None, in_cluster="KUBERNETES_SERVICE_HOST" in os.environ) as hub:
+        body = await hub.get(secrets, reference.namespace, reference.name)
+    found = (body.get("data") or {}).get(reference.key)
+    if found is None:
+        keys = ", ".join(sorted(body.get("data") or {})) or "none"
+        named = f"Secret/{reference.name} -n {reference.namespace}"
+        raise ConfigError(f"cluster.secretRef: {named} of {hub.name} has no key {reference.key}; its keys are {keys}")
+    return base64.b64decode(found)
+
+
+@contextmanager
+def _kept(kubeconfig: bytes) -> Iterator[str]:
+    """Keep a kubeconfig in a file that nobody else can read, for as long as it is needed."""
+    with tempfile.TemporaryDirectory() as folder:  # made with mode 0700
+        path = Path(folder) / "kubeconfig"
+        path.write_bytes(kubeconfig)
+        yield str(path)
 
 
 def _sandbox_kubeconfig() -> Path:

@@ -326,6 +326,20 @@ def test_tells_health_and_last_run(repository: Platform) -> None:
     )
 
 
+def test_a_kubeconfig_may_come_from_a_secret(repository: Platform, control_plane: Sandbox) -> None:
+    """`cluster.secretRef` is read from the hub cluster, that of the current context."""
+    secret = ("create", "secret", "generic", repository.name, f"--from-file=kubeconfig={control_plane.kubeconfig}")
+    kubectl(control_plane, "-n", "default", *secret)
+    path = repository.root / f"environments/{repository.name}/environment.yaml"
+    text = path.read_text()
+    begin, end = text.index("    context:"), text.index("  components:")
+    reference = f"    secretRef: {{namespace: default, name: {repository.name}}}\n"
+    path.write_text(text[:begin] + reference + text[end:])
+    assert repository.expect(0, "diff", repository.name, "-o", "json").json["summary"]["create"] == 5
+    path.write_text(path.read_text().replace("secretRef: {", "secretRef: {key: other, "))
+    assert "its keys are kubeconfig" in repository.expect(2, "diff", repository.name).err
+
+
 def kubectl(plane: Sandbox, *arguments: str) -> str:
     """Run kubectl on the sandbox as a person would."""
     command = (str(plane.kubectl), "--kubeconfig", str(plane.kubeconfig), *arguments)
