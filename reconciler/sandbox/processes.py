@@ -68,10 +68,10 @@ class Process:
         """Ask the process to end, then make it."""
         pid = self.pid
         if pid is not None:
-            for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+            for number in (signal.SIGTERM, signal.SIGKILL):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
-                if self._gone(pid, patience):
+                if self._gone(pid, STOP_SECONDS):
                     break
             else:
                 raise SandboxError(f"{self.name} (pid {pid}) does not end")

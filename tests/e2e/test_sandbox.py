@@ -68,7 +68,8 @@ def test_workloads_become_ready_and_claims_bind(control_plane: Sandbox) -> None:
         ("job/once", "condition=complete"),
         ("pvc/data-store-0", "jsonpath={.status.phase}=Bound"),
     ):
-        kubectl(control_plane, "-n", "sandbox-workloads", "wait", target, f"--for={condition}", "--timeout=30s")
+        told = kubectl(control_plane, "-n", "sandbox-workloads", "wait", target, f"--for={condition}", "--timeout=30s")
+        assert "condition met" in told
 
 
 def test_a_crash_is_cleaned_up_and_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from reconciler.sandbox.processes import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 STUBBORN = [
@@ -29,20 +32,14 @@ def test_starts_and_stops(tmp_path: Path) -> None:
     assert not (tmp_path / "sleep.pid").exists()
 
 
-def test_ends_what_does_not_want_to(tmp_path: Path, monkeypatch: object) -> None:
+def test_ends_what_does_not_want_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that ignores SIGTERM is killed."""
-    import reconciler.sandbox.processes as module
-
+    monkeypatch.setattr("reconciler.sandbox.processes.STOP_SECONDS", 0.2)
     process = Process("stubborn", tmp_path)
     process.start(STUBBORN)
     while "up" not in process.last_words():
-        pass
-    before = module.STOP_SECONDS
-    module.STOP_SECONDS = 0.2  # type: ignore[misc]
-    try:
-        process.stop()
-    finally:
-        module.STOP_SECONDS = before  # type: ignore[misc]
+        time.sleep(0.01)
+    process.stop()
     assert process.pid is None
 
 
