@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,10 @@ from reconciler.cli import apply, blame, build, diff, graph, render, sandbox, st
 from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import Invocation
 from reconciler.errors import ReconcilerError
+
+GC_THRESHOLD = (
+    200_000  # a short-lived process holds trees of millions of entries: looking for cycles among them is waste
+)
 
 app = typer.Typer(
     name="reconciler",
@@ -105,6 +110,7 @@ def _usage_or_crash(error: Exception) -> int:
 
 def run() -> None:
     """Enter from the shell."""
+    gc.set_threshold(GC_THRESHOLD)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(main())
 

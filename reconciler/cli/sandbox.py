@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,8 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.invocation import Output, OutputOption
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from reconciler.sandbox.control import Sandbox
 
 app = typer.Typer(
@@ -50,7 +54,8 @@ def up(
 
     begun = time.monotonic()
     was_there = control.find(name) is not None
-    sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=_tell)
+    with _telling() as tell:
+        sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=tell)
     _print(sandbox, output, "already running" if was_there else f"ready after {time.monotonic() - begun:.1f} s")
 
 
@@ -63,7 +68,8 @@ def down(
     from reconciler.sandbox import control
 
     for one in control.names() if every else (name,):
-        stopped = control.down(one)
+        with _telling() as tell:
+            stopped = control.down(one, tell=tell)
         sys.stdout.write(f"sandbox {one} {'is stopped' if stopped else 'was not running'}\n")
 
 
@@ -72,16 +78,18 @@ def status(name: NameOption = "default", output: OutputOption = Output.TEXT) -> 
     """Tell whether a sandbox runs (exit code 0) or not (1), and where its parts are."""
     from reconciler.sandbox import control
 
-    sandbox = control.find(name)
-    if sandbox is not None:
+    sandbox = control.read(name)
+    if sandbox is not None and sandbox.running:
         _print(sandbox, output, "running")
         return Exit.OK
+    ended = [process.name for process in sandbox.processes if process.pid is None] if sandbox is not None else []
     if output is Output.TEXT:
-        sys.stdout.write(f"sandbox {name} is not running\n")
+        because = f"; ended: {', '.join(ended)}" if ended else ""
+        sys.stdout.write(f"sandbox {name} is not running{because}\n")
     else:
         from reconciler.cli.printing import print_document
 
-        print_document({"name": name, "running": False}, output)
+        print_document({"name": name, "running": False, "ended": ended}, output)
     return Exit.FAILED
 
 
@@ -103,20 +111,63 @@ def run(
     if not context.args:
         raise UsageError("there is no command to run: reconciler sandbox run -- CMD ARGS")
     was_there = control.find(name) is not None
-    sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=_tell)
+    with _telling() as tell:
+        sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=tell)
     surroundings = {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig), "RECONCILER_SANDBOX": name}
+    with _ended_by_its_command() as started:
+        try:
+            command = subprocess.Popen(context.args, env=surroundings)
+        except OSError as error:
+            raise UsageError(f"{context.args[0]} cannot be run: {error.strerror}") from error
+        else:
+            started.append(command)
+            code = command.wait()
+        finally:
+            if not was_there:
+                control.down(name)
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _ended_by_its_command() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Let the command in the list decide when it ends: Ctrl-C reaches it by its terminal, SIGTERM is passed on."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(*_: object) -> None:
+        for command in started:
+            command.terminate()
+
+    kept = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
+    }
     try:
-        return subprocess.run(context.args, env=surroundings, check=False).returncode
-    except OSError as error:
-        raise UsageError(f"{context.args[0]} cannot be run: {error.strerror}") from error
+        yield started
     finally:
-        if not was_there:
-            control.down(name)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
-def _tell(message: str) -> None:
-    sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
+@contextmanager
+def _telling() -> Iterator[Callable[[str], None]]:
+    """Give a way to tell what takes time: a line that lives and counts on a terminal, else one plain line each."""
+    if not sys.stderr.isatty():
+        yield lambda message: print(message, file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+
+        def tell(message: str) -> None:
+            for task in progress.tasks:
+                progress.update(task.id, completed=1)
+            progress.add_task(message, total=1)
+
+        yield tell
+        for task in progress.tasks:
+            progress.update(task.id, completed=1)
 
 
 def _print(sandbox: Sandbox, output: Output, state: str) -> None:
@@ -129,6 +180,7 @@ def _print(sandbox: Sandbox, output: Output, state: str) -> None:
     sys.stdout.write(
         f"sandbox {sandbox.name}: {state}\n"
         f"  Kubernetes {document['version']} at {sandbox.server}, {sandbox.nodes} nodes\n"
+        f"  {', '.join(f'{name} (pid {pid})' for name, pid in document['processes'].items())}\n"
         f"  export KUBECONFIG={sandbox.kubeconfig}\n"
     )
 
