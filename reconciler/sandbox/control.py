@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
-import socket
-import ssl
 import subprocess
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler import yaml
 from reconciler.errors import SandboxError, UsageError
-from reconciler.sandbox import certificates, cluster, places, programs
+from reconciler.sandbox import cluster, files, locks, places, programs, ready
 from reconciler.sandbox.commands import COMMANDS, Settings
 from reconciler.sandbox.processes import Process
 from reconciler.sandbox.versions import KUBERNETES
@@ -30,9 +23,12 @@ if TYPE_CHECKING:
 DEFAULT_NAME: Final = "default"
 NAME_PATTERN: Final = r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?"
 DEFAULT_NODES: Final = 3
-READY_SECONDS: Final = 60.0
-PORTS: Final = range(20_000, 32_000)  # below the range that outgoing connections take theirs from
+PORT_COUNT: Final = 5
 ATTEMPTS: Final = 3
+STEPS: Final = (
+    ("starting etcd and the API server", ("etcd", "kube-apiserver")),
+    ("starting controllers, scheduler and nodes", ("kube-controller-manager", "kube-scheduler", "kwok")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +66,29 @@ class Sandbox:
         """Whether all of its processes run."""
         return all(process.pid is not None for process in self.processes)
 
+    def run_kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run its kubectl as its administrator and return what that prints; raises SandboxError where it fails."""
+        command = (str(self.kubectl), "--kubeconfig", str(self.kubeconfig), *arguments)
+        done = subprocess.run(command, input=stdin, text=True, capture_output=True, check=False)
+        if done.returncode:
+            raise SandboxError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
+        return done.stdout
+
+
+def read(name: str) -> Sandbox | None:
+    """Return a sandbox that was started, whether or not its processes still run; None where there is none."""
+    _check(name)
+    directory = places.state_dir() / name
+    try:
+        told = json.loads((directory / "sandbox.json").read_text())
+        return Sandbox(name, directory, told["server"], told["nodes"], told["programs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
 
 def find(name: str) -> Sandbox | None:
     """Return a running sandbox; None where there is none of this name or not all of it runs."""
-    found = _read(name)
+    found = read(name)
     return found if found is not None and found.running else None
 
 
@@ -92,35 +107,51 @@ def up(
     tell: Callable[[str], None] = lambda _: None,
 ) -> Sandbox:
     """Start a sandbox, or return the one that runs; what a crash left of it is cleared first."""
-    _check(name)
-    running = find(name)
-    if running is not None:
+    if (running := find(name)) is not None:
         return running
+    if places.system() != "linux":
+        raise SandboxError("the control plane's programs run on Linux only: use a cluster.context instead")
     found = programs.find_all(places.programs_dir(), folder, tell=tell)
-    down(name)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _start(name, found, nodes, storage_class=storage_class, tell=tell)
-        except _PortTaken as error:
-            if attempt == ATTEMPTS:
-                raise SandboxError(str(error)) from error
+    with _alone(name, tell):
+        if (running := find(name)) is not None:
+            return running
+        _remove(name)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return _start(name, found, nodes, storage_class=storage_class, tell=tell)
+            except ready.PortTaken:
+                if attempt == ATTEMPTS:
+                    raise
     raise AssertionError("not reached")
 
 
-def down(name: str) -> bool:
+def down(name: str, *, tell: Callable[[str], None] = lambda _: None) -> bool:
     """Stop a sandbox and remove its folder; return whether there was one. Works on what a crash left, too."""
     _check(name)
+    with _alone(name, tell):
+        return _remove(name)
+
+
+@contextmanager
+def _alone(name: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Keep other processes from starting or stopping the same sandbox meanwhile."""
+    try:
+        lock = locks.held(places.lock_file(name), lambda: tell(f"waiting for another process that has sandbox {name}"))
+        with lock:
+            yield
+    except OSError as error:
+        place = places.state_dir().parent
+        raise SandboxError(f"{place} cannot be used: {error.strerror}; set RECONCILER_STATE_DIR") from error
+
+
+def _remove(name: str) -> bool:
     directory = places.state_dir() / name
     if not directory.exists():
         return False
-    for process in reversed([Process(item, directory) for item in COMMANDS]):
-        process.stop()
+    for item in reversed(tuple(COMMANDS)):
+        Process(item, directory).stop()
     shutil.rmtree(directory, ignore_errors=True)
     return True
-
-
-class _PortTaken(Exception):
-    """Somebody took a port between our look and our use."""
 
 
 def _start(
@@ -132,154 +163,46 @@ def _start(
     tell: Callable[[str], None],
 ) -> Sandbox:
     directory = places.state_dir() / name
-    try:
-        directory.mkdir(parents=True, mode=0o700)
-    except OSError as error:
-        raise SandboxError(f"{directory} cannot be made: {error.strerror}; set RECONCILER_STATE_DIR") from error
-    with _down_on_failure(name):
-        settings = Settings(directory, *_free_ports(5))
+    directory.mkdir(parents=True, mode=0o700)
+    with _removed_on_failure(name):
+        settings = Settings(directory, *ready.free_ports(PORT_COUNT))
         sandbox = Sandbox(name, directory, settings.server, nodes, {key: str(path) for key, path in found.items()})
-        _write_files(settings, name)
-        tell("starting etcd and the API server")
-        for part in ("etcd", "kube-apiserver"):
-            Process(part, directory).start(COMMANDS[part](str(found[part]), settings))
-        _await(lambda: _answers(settings), sandbox)
-        tell("starting controllers, scheduler and nodes")
-        for part in ("kube-controller-manager", "kube-scheduler", "kwok"):
-            Process(part, directory).start(COMMANDS[part](str(found[part]), settings))
-        _create(sandbox, cluster.objects(nodes, storage_class=storage_class))
-        _await(lambda: _settled(sandbox), sandbox)
+        files.write(settings, name)
+        for message, parts in STEPS:
+            tell(message)
+            for part in parts:
+                Process(part, directory).start(COMMANDS[part](str(found[part]), settings))
+            started = tuple(process for process in sandbox.processes if process.log.exists())
+            ready.wait(lambda: ready.answers(settings.server, directory / "ca.crt"), started)
+        objects = cluster.objects(nodes, storage_class=storage_class)
+        sandbox.run_kubectl(
+            "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        )
+        ready.wait(lambda: _settled(sandbox), sandbox.processes)
         (directory / "sandbox.json").write_text(json.dumps(_document(sandbox), indent=2) + "\n")
     return sandbox
 
 
 @contextmanager
-def _down_on_failure(name: str) -> Iterator[None]:
+def _removed_on_failure(name: str) -> Iterator[None]:
     """Leave nothing running where the start fails or is interrupted."""
     try:
         yield
     except BaseException:
-        down(name)
+        _remove(name)
         raise
-
-
-def _write_files(settings: Settings, name: str) -> None:
-    directory = settings.directory
-    ca = certificates.authority(f"sandbox-{name}")
-    serving = certificates.server(
-        ca, "kube-apiserver", ("127.0.0.1", settings.service_address), ("localhost", "kubernetes.default.svc")
-    )
-    tokens = certificates.signing_key()
-    secret = {
-        "ca.key": ca.key_pem,
-        "server.key": serving.key_pem,
-        "tokens.key": certificates.private_pem(tokens),
-        "kubeconfig": _kubeconfig(settings.server, name, ca, certificates.client(ca, "admin", ("system:masters",))),
-    }
-    public = {
-        "ca.crt": ca.certificate_pem,
-        "server.crt": serving.certificate_pem,
-        "tokens.pub": certificates.public_pem(tokens),
-        "audit.yaml": b"apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n",
-    }
-    for file, content in {**secret, **public}.items():
-        path = directory / file
-        path.touch(mode=0o600 if file in secret else 0o644)
-        path.write_bytes(content)
-
-
-def _kubeconfig(server: str, name: str, ca: certificates.Pair, user: certificates.Pair) -> bytes:
-    def encoded(pem: bytes) -> str:
-        return base64.b64encode(pem).decode()
-
-    title = f"sandbox-{name}"
-    return yaml.dump(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": title,
-            "contexts": [{"name": title, "context": {"cluster": title, "user": title}}],
-            "clusters": [
-                {
-                    "name": title,
-                    "cluster": {"server": server, "certificate-authority-data": encoded(ca.certificate_pem)},
-                }
-            ],
-            "users": [
-                {
-                    "name": title,
-                    "user": {
-                        "client-certificate-data": encoded(user.certificate_pem),
-                        "client-key-data": encoded(user.key_pem),
-                    },
-                }
-            ],
-        }
-    ).encode()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return free ports that no outgoing connection will take; the kernel says which are free."""
-    found: list[int] = []
-    start = time.monotonic_ns() // 1000 % len(PORTS)
-    for offset in range(len(PORTS)):
-        port = PORTS[(start + offset) % len(PORTS)]
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise SandboxError(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
-
-
-def _answers(settings: Settings) -> bool:
-    context = ssl.create_default_context(cafile=str(settings.directory / "ca.crt"))
-    try:
-        with urllib.request.urlopen(f"{settings.server}/readyz", timeout=2, context=context) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def _settled(sandbox: Sandbox) -> bool:
     """Whether the nodes are Ready and namespaces get their ServiceAccounts."""
-    if subprocess.run(
-        _kubectl(sandbox, "get", "serviceaccount", "default"), capture_output=True, check=False
-    ).returncode:
+    try:
+        sandbox.run_kubectl("get", "serviceaccount", "default")
+        nodes = json.loads(sandbox.run_kubectl("get", "nodes", "-o", "json"))["items"]
+    except SandboxError:
         return False
-    done = subprocess.run(_kubectl(sandbox, "get", "nodes", "-o", "json"), capture_output=True, check=False)
-    if done.returncode:
-        return False
-    conditions = [item.get("status", {}).get("conditions", []) for item in json.loads(done.stdout)["items"]]
-    ready = [any(one["type"] == "Ready" and one["status"] == "True" for one in item) for item in conditions]
-    return sum(ready) == sandbox.nodes
-
-
-def _await(ready: Callable[[], bool], sandbox: Sandbox) -> None:
-    until = time.monotonic() + READY_SECONDS
-    while not ready():
-        for process in sandbox.processes:
-            if process.pid is None and process.log.exists():
-                words = process.last_words()
-                if "address already in use" in words:
-                    raise _PortTaken(words)
-                raise SandboxError(f"{process.name} ended at once; the end of its log:\n{words}")
-        if time.monotonic() > until:
-            logs = "\n".join(f"{item.name}: {item.last_words().splitlines()[-1:]}" for item in sandbox.processes)
-            raise SandboxError(f"the control plane is not ready after {READY_SECONDS:.0f} s; last words:\n{logs}")
-        time.sleep(0.05)
-
-
-def _create(sandbox: Sandbox, objects: list[dict[str, Any]]) -> None:
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    command = _kubectl(sandbox, "create", "-f", "-")
-    done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
-    if done.returncode:
-        raise SandboxError(f"the nodes cannot be created: {done.stderr.strip()}")
-
-
-def _kubectl(sandbox: Sandbox, *arguments: str) -> tuple[str, ...]:
-    return (str(sandbox.kubectl), "--kubeconfig", str(sandbox.kubeconfig), *arguments)
+    conditions = [item.get("status", {}).get("conditions", []) for item in nodes]
+    ok = [any(one["type"] == "Ready" and one["status"] == "True" for one in item) for item in conditions]
+    return sum(ok) == sandbox.nodes
 
 
 def _document(sandbox: Sandbox) -> dict[str, Any]:
@@ -290,15 +213,6 @@ def _document(sandbox: Sandbox) -> dict[str, Any]:
         "version": KUBERNETES,
         "programs": dict(sandbox.programs),
     }
-
-
-def _read(name: str) -> Sandbox | None:
-    directory = places.state_dir() / name
-    try:
-        told = json.loads((directory / "sandbox.json").read_text())
-        return Sandbox(name, directory, told["server"], told["nodes"], told["programs"])
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _check(name: str) -> None:

@@ -1,91 +1,127 @@
 """Official binaries, taken only with the checksum that is published beside them.
 
-The checksum of a program is remembered when it is first used (`checksums.json` in the cache); a later download of the
-same version that is published with another one is refused. No checksum is ever made up here.
+The checksum of a file is remembered when it is first used (`checksums.json` in the cache); a later download of the same
+file that is published with another one is refused. No checksum is ever made up here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
-import platform
 import re
-import urllib.error
+import shutil
+import tarfile
+import tempfile
 import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import SandboxError
+from reconciler.sandbox import locks, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from reconciler.sandbox.versions import Program
 
 BASE_VARIABLE: Final = "RECONCILER_SANDBOX_DOWNLOADS"
-DEFAULT_BASE: Final = "https://dl.k8s.io"
-CONNECT_SECONDS: Final = 5
+TIMEOUT_SECONDS: Final = 5  # for a connection, and for each silence after it
 CHUNK: Final = 1 << 20
-_MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+CHECKSUMS_LIMIT: Final = 1 << 16
 
 
 def download(program: Program, target: Path, *, tell: Callable[[str], None]) -> None:
-    """Download a program, check it, and put it in its place whole; raises SandboxError saying why it cannot."""
-    if not program.binary:
-        raise SandboxError("no binary is published for it with a checksum of its own")
-    base = os.environ.get(BASE_VARIABLE, DEFAULT_BASE).rstrip("/")
-    names = {"system": platform.system().lower(), "machine": _MACHINES.get(platform.machine(), platform.machine())}
-    address = f"{base}/{program.binary.format(**names)}"
-    expected = _checksum(f"{base}/{program.checksum.format(**names)}")
-    _remember(target.parent / "checksums.json", address, expected)
-    tell(f"downloading {program.name}")
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        found = _fetch(address, part)
+    """Download a program, check it, and put it in its place whole; raises SandboxError saying why it cannot.
+
+    A mirror named by `RECONCILER_SANDBOX_DOWNLOADS` stands for all official places; paths below it are the same.
+    """
+    source = program.download
+    if source is None:
+        raise SandboxError("no checksum is published beside its binary")
+    base = (os.environ.get(BASE_VARIABLE) or source.base).rstrip("/")
+    path, checksum, member = map(_for_this_machine, (source.path, source.checksum, source.member))
+    expected = _published(f"{base}/{checksum}", Path(path).name)
+    _remember(target.parent / "checksums.json", f"{base}/{path}", expected)
+    tell(f"downloading {program.name} {program.version}")
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{program.name}.") as scratch:
+        file = Path(scratch) / "download"
+        found = _fetch(f"{base}/{path}", file)
         if found != expected:
-            raise SandboxError(f"{address} has the sha256 {found}, published is {expected}: it is not used")
-        part.chmod(0o755)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+            raise SandboxError(f"{base}/{path} has the sha256 {found}, published is {expected}: it is not used")
+        ready = _unpacked(file, member) if member else file
+        ready.chmod(0o755)
+        ready.replace(target)
 
 
-def _checksum(address: str) -> str:
-    try:
-        with urllib.request.urlopen(address, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - https or a test's server
-            text = answer.read(4096).decode("ascii", "replace").split()
-    except (OSError, ValueError) as error:
-        raise SandboxError(f"{address} cannot be read: {getattr(error, 'reason', error)}") from error
-    if not text or not re.fullmatch(r"[0-9a-f]{64}", text[0]):
-        raise SandboxError(f"{address} holds no sha256")
-    return str(text[0])
+def _for_this_machine(path: str) -> str:
+    return path.format(system=places.system(), machine=places.machine())
 
 
-def _fetch(address: str, part: Path) -> str:
+def _published(address: str, name: str) -> str:
+    """Return the checksum that a file of checksums has for a name; a file with one sum alone is for any name."""
+    with _reading(address) as answer:
+        lines = [line.split() for line in answer.read(CHECKSUMS_LIMIT).decode("ascii", "replace").splitlines()]
+    for line in lines:
+        fits = line[1:] in ([name], [f"*{name}"]) or (len(lines) == 1 and len(line) == 1)
+        if fits and re.fullmatch(r"[0-9a-f]{64}", line[0]):
+            return line[0]
+    raise SandboxError(f"{address} holds no sha256 of {name}")
+
+
+def _fetch(address: str, file: Path) -> str:
     digest = hashlib.sha256()
-    try:
-        with urllib.request.urlopen(address, timeout=CONNECT_SECONDS) as answer, part.open("wb") as file:  # noqa: S310
-            while chunk := answer.read(CHUNK):
-                digest.update(chunk)
-                file.write(chunk)
-    except (OSError, ValueError) as error:
-        raise SandboxError(f"{address} cannot be read: {getattr(error, 'reason', error)}") from error
+    with _reading(address) as answer, file.open("wb") as out:
+        while chunk := answer.read(CHUNK):
+            digest.update(chunk)
+            out.write(chunk)
     return digest.hexdigest()
 
 
+@contextmanager
+def _reading(address: str) -> Iterator[http.client.HTTPResponse]:
+    try:
+        with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the user's own choice
+            yield answer
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise SandboxError(f"{address} cannot be read: {getattr(error, 'reason', error)}") from error
+
+
+def _unpacked(archive: Path, member: str) -> Path:
+    target = archive.with_name("program")
+    try:
+        with tarfile.open(archive) as tar, target.open("wb") as out:
+            content = tar.extractfile(member)
+            if content is not None:
+                shutil.copyfileobj(content, out, CHUNK)
+                return target
+    except (KeyError, tarfile.TarError, EOFError) as error:
+        raise SandboxError(f"the downloaded archive has no {member}: {error}") from error
+    raise SandboxError(f"in the downloaded archive {member} is no file")
+
+
 def _remember(path: Path, address: str, checksum: str) -> None:
-    known: dict[str, str] = {}
-    if path.exists():
-        try:
-            known = json.loads(path.read_text())
-        except ValueError as error:
-            raise SandboxError(f"{path} is damaged; remove it to begin anew") from error
-    if known.get(address, checksum) != checksum:
-        raise SandboxError(
-            f"{address} was first used with the sha256 {known[address]} and is now published with {checksum}: "
-            f"it is not used; if that is meant, remove the line from {path}"
-        )
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(json.dumps({**known, address: checksum}, indent=2, sort_keys=True) + "\n")
-    part.replace(path)
+    with locks.held(path.with_name(".checksums.lock")):
+        known = _known(path)
+        if known.setdefault(address, checksum) != checksum:
+            raise SandboxError(
+                f"{address} was first used with the sha256 {known[address]} and is now published with {checksum}: "
+                f"it is not used; if that is meant, remove the line from {path}"
+            )
+        part = path.with_name(f".{path.name}.new")
+        part.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+        part.replace(path)
+
+
+def _known(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        known = json.loads(path.read_text())
+    except ValueError:
+        known = None
+    if not isinstance(known, dict):
+        raise SandboxError(f"{path} is damaged; remove it to begin anew")
+    return known

@@ -24,19 +24,28 @@ if TYPE_CHECKING:
 
 MODULES: Final = Path(__file__).parent / "gomod"
 SHOWN_LINES: Final = 15
+SETTINGS: Final = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-buildvcs=false",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+    "GOOS": "",  # for this machine, whatever the shell is set to build for
+    "GOARCH": "",
+}
 
 
 def build(program: Program, target: Path, *, tell: Callable[[str], None]) -> None:
     """Build a program and put it in its place whole; raises SandboxError with the compiler's last words."""
     go = toolchain(target.parent, tell=tell)
-    tell(f"building {program.name} from its Go module (minutes, once)")
+    tell(f"building {program.name} {program.version} from its Go module (minutes, once)")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{program.name}.") as scratch:
         module = Path(scratch) / "module"
         shutil.copytree(MODULES / program.module, module)  # an installed package may be read-only
         part = Path(scratch) / program.name
         command = (go, "build", "-trimpath", "-ldflags", program.ldflags, "-o", str(part), program.package)
-        surroundings = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
-        done = subprocess.run(command, cwd=module, env=surroundings, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=module, env={**os.environ, **SETTINGS}, capture_output=True, errors="replace", check=False
+        )
         if done.returncode:
             words = "\n".join(done.stderr.strip().splitlines()[-SHOWN_LINES:])
             raise SandboxError(f"go build {program.package} failed:\n{words}")
@@ -65,8 +74,10 @@ def toolchain(cache: Path, *, tell: Callable[[str], None]) -> str:
 
 
 def _version(go: str) -> tuple[int, ...]:
-    told = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True, check=False).stdout
-    return _numbers(told)
+    """Return the version of a toolchain itself, not of one that a module file nearby asks for."""
+    surroundings = {**os.environ, **SETTINGS}
+    done = subprocess.run((go, "env", "GOVERSION"), env=surroundings, capture_output=True, text=True, check=False)
+    return _numbers(done.stdout)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

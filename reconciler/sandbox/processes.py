@@ -49,19 +49,22 @@ class Process:
         return pid if _started(pid) == started else None
 
     def start(self, command: Sequence[str]) -> None:
-        """Start the process; its output goes to its log."""
+        """Start the process; its output goes to its log. Raises SandboxError where it cannot be run."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        pid = os.posix_spawn(
-            command[0],
-            list(command),
-            os.environ,
-            setsid=True,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self.log), flags, 0o644),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-        )
+        try:
+            pid = os.posix_spawn(
+                command[0],
+                list(command),
+                os.environ,
+                setsid=True,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, str(self.log), flags, 0o644),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+            )
+        except OSError as error:
+            raise SandboxError(f"{command[0]} cannot be run: {error.strerror}") from error
         self._file.write_text(f"{pid} {_started(pid) or 0}\n")
 
     def stop(self) -> None:
@@ -77,12 +80,12 @@ class Process:
                 raise SandboxError(f"{self.name} (pid {pid}) does not end")
         self._file.unlink(missing_ok=True)
 
-    def last_words(self) -> str:
-        """Return the end of the log."""
+    def last_words(self, lines: int = LOG_LINES) -> tuple[str, ...]:
+        """Return the last lines of the log."""
         try:
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            return tuple(self.log.read_text(errors="replace").splitlines()[-lines:])
         except OSError:
-            return ""
+            return ()
 
     def _gone(self, pid: int, patience: float) -> bool:
         until = time.monotonic() + patience

@@ -6,22 +6,22 @@ the machine has to tell the version that is needed; one that tells another is pa
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import SandboxError
-from reconciler.sandbox import download, gobuild
+from reconciler.sandbox import download, gobuild, locks
 from reconciler.sandbox.versions import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.sandbox.versions import Program
+
+VERSION_SECONDS: Final = 20
 
 
 def find_all(cache: Path, folder: Path | None, *, tell: Callable[[str], None]) -> Mapping[str, Path]:
@@ -40,18 +40,12 @@ def find(program: Program, cache: Path, folder: Path | None, *, tell: Callable[[
         else:
             tried.append(f"{where}: {candidate} {told}")
     target = cache / program.name
+    if target.is_file():
+        return target
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f".{program.name}.lock", tell, program):
-            if target.exists():
+        with locks.held(cache / f".{program.name}.lock", lambda: tell(f"waiting for another process: {program.name}")):
+            if target.is_file() or _made(program, target, tried, tell):
                 return target
-            for how, make in (("download", download.download), ("build", gobuild.build)):
-                try:
-                    make(program, target, tell=tell)
-                except SandboxError as error:
-                    tried.append(f"{how}: {error}")
-                else:
-                    return target
     except OSError as error:
         raise SandboxError(f"the cache {cache} cannot be used: {error.strerror}; set RECONCILER_CACHE_DIR") from error
     steps = "\n".join(f"  {step}" for step in tried)
@@ -62,33 +56,39 @@ def version_of(program: Program, path: Path) -> str | None:
     """Return None where a program is of the version that is needed, else what is wrong with it."""
     try:
         done = subprocess.run(
-            (str(path), *program.version_arguments), capture_output=True, text=True, check=False, timeout=20
+            (str(path), *program.version_arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            errors="replace",
+            check=False,
+            timeout=VERSION_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"does not run: {error}"
-    told = (done.stdout + done.stderr).strip()
-    if program.version in told:
+    told = done.stdout.strip()
+    if program.says in told:
         return None
-    return f"says {told.splitlines()[0] if told else 'nothing'}, {program.version} is needed"
+    return f"says {told.splitlines()[0] if told else 'nothing'!r}, {program.says!r} is needed"
+
+
+def _made(program: Program, target: Path, tried: list[str], tell: Callable[[str], None]) -> bool:
+    """Download or build a program; say whether one of them worked and add what went wrong to what was tried."""
+    for how, make in (("download", download.download), ("build", gobuild.build)):
+        try:
+            make(program, target, tell=tell)
+        except SandboxError as error:
+            tried.append(f"{how}: {error}")
+        else:
+            return True
+    return False
 
 
 def _candidates(program: Program, folder: Path | None) -> Iterator[tuple[str, Path | None]]:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     for where, directory in (("--programs", folder), ("KUBEBUILDER_ASSETS", Path(assets) if assets else None)):
         if directory is not None:
-            path = directory / program.name
+            path = (directory / program.name).absolute()
             yield where, path if path.is_file() else None
     found = shutil.which(program.name)
-    yield "PATH", Path(found) if found else None
-
-
-@contextmanager
-def _locked(path: Path, tell: Callable[[str], None], program: Program) -> Iterator[None]:
-    """Hold a file's lock, so that of two processes one makes a program and the other waits for it."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell(f"waiting for another process that makes {program.name}")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    yield "PATH", Path(found).absolute() if found else None

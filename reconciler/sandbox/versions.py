@@ -12,22 +12,35 @@ GO: Final = "1.26"  # the toolchain that the module files ask for
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """An official binary. `path` and `checksum` are below `base`; `{system}` and `{machine}` stand for Go's names.
+
+    `checksum` is a file of sha256 sums, either of this file alone or with a line for it. `member` is the program's path
+    in the archive that `path` is, or "" where `path` is the program itself.
+    """
+
+    base: str
+    path: str
+    checksum: str
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """One program. `module` is the folder of its module file in `gomod`, `package` what `go build` is given.
 
-    `binary` is the path of the official binary below the download base and `checksum` that of its published sha256;
-    both "" where no plain binary with a checksum of its own is published. `version_arguments` make the program tell
-    its version, which has to contain `version`.
+    `version` is the one that is downloaded or built. A program found on the machine is asked with `version_arguments`
+    and fits where its answer contains `says`. `download` is None where no checksum is published beside the binary.
     """
 
     name: str
     version: str
+    says: str
     module: str
     package: str
     version_arguments: tuple[str, ...] = ("--version",)
     ldflags: str = "-s -w"
-    binary: str = ""
-    checksum: str = ""
+    download: Download | None = None
 
 
 def _kubernetes(name: str, *version_arguments: str) -> Program:
@@ -44,21 +57,41 @@ def _kubernetes(name: str, *version_arguments: str) -> Program:
     )
     return Program(
         name,
+        KUBERNETES,
         f"v{major}.{minor}.",
         "kubernetes",
         f"k8s.io/kubernetes/cmd/{name}",
         version_arguments or ("--version",),
         f"-s -w {flags}",
-        path,
-        f"{path}.sha256",
+        Download("https://dl.k8s.io", path, f"{path}.sha256"),
     )
 
 
+def _series(version: str) -> str:
+    """Return the version without its last number: any patch of a series fits."""
+    return version[: version.rindex(".") + 1]
+
+
+_ETCD_RELEASE: Final = f"etcd-io/etcd/releases/download/v{ETCD}"
+_ETCD_ARCHIVE: Final = f"etcd-v{ETCD}-{{system}}-{{machine}}"
+
 PROGRAMS: Final = (
-    Program("etcd", ETCD.rsplit(".", 1)[0], "etcd", "go.etcd.io/etcd/server/v3"),
+    Program(
+        "etcd",
+        ETCD,
+        f"etcd Version: {_series(ETCD)}",
+        "etcd",
+        "go.etcd.io/etcd/server/v3",
+        download=Download(
+            "https://github.com",
+            f"{_ETCD_RELEASE}/{_ETCD_ARCHIVE}.tar.gz",
+            f"{_ETCD_RELEASE}/SHA256SUMS",
+            f"{_ETCD_ARCHIVE}/etcd",
+        ),
+    ),
     _kubernetes("kube-apiserver"),
     _kubernetes("kube-controller-manager"),
     _kubernetes("kube-scheduler"),
     _kubernetes("kubectl", "version", "--client"),
-    Program("kwok", "kwok version", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    Program("kwok", KWOK, f"kwok version v{_series(KWOK)}", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 )

@@ -7,12 +7,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from reconciler.errors import SandboxError
 from reconciler.sandbox.processes import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 STUBBORN = [
@@ -54,3 +55,8 @@ def test_a_pid_that_now_belongs_to_another_is_left_alone(tmp_path: Path) -> None
 def test_a_damaged_pid_file_means_not_running(tmp_path: Path) -> None:
     (tmp_path / "odd.pid").write_text("?")
     assert Process("odd", tmp_path).pid is None
+
+
+def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="/nowhere/etcd cannot be run: No such file"):
+        Process("etcd", tmp_path).start(["/nowhere/etcd"])
