@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.sandbox.control import Sandbox
 
@@ -39,3 +39,9 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield control.up(name)
     finally:
         control.down(name)
+
+
+@pytest.fixture(scope="session")
+def kubectl(control_plane: Sandbox) -> Callable[..., str]:
+    """Return kubectl on the shared sandbox: `kubectl("get", "nodes")` gives what it prints; `stdin` is a keyword."""
+    return control_plane.run_kubectl
