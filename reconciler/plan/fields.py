@@ -123,7 +123,7 @@ def _change(comparison: Comparison, item: Difference, path: str) -> FieldChange:
         _new(comparison, item),
         _origin(comparison.resource, item.path, comparison.schema),
         entry.manager if entry is not None else None,
-        drift=entry is not None and owned is not None and not owns(owned, item.path),
+        drift=entry is not None and entry.by_person and owned is not None and not owns(owned, item.path),
     )
 
 
