@@ -44,10 +44,12 @@ def namespace(kubectl: Kubectl) -> Iterator[str]:
 
 
 @pytest.fixture
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the state of this test's sandboxes apart; return the folder that holds them."""
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep the state of this test's sandboxes apart; return the folder that holds them. What a failure left is stopped."""
     monkeypatch.setenv("RECONCILER_STATE_DIR", str(tmp_path))
-    return tmp_path / "sandboxes"
+    yield tmp_path / "sandboxes"
+    for name in control.names():
+        control.down(name)
 
 
 def workload(kind: str, name: str, pod: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
