@@ -111,7 +111,7 @@ def _usage_or_crash(error: Exception) -> int:
 def run() -> None:
     """Enter from the shell."""
     gc.set_threshold(GC_THRESHOLD)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, even where that is ignored
     sys.exit(main())
 
 
