@@ -6,9 +6,9 @@ import base64
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
-from reconciler.sandbox import certificates
 
 if TYPE_CHECKING:
+    from reconciler.sandbox.certificates import Pair
     from reconciler.sandbox.commands import Settings
 
 AUDIT_POLICY: Final = {
@@ -21,6 +21,8 @@ AUDIT_POLICY: Final = {
 
 def write(settings: Settings, name: str) -> None:
     """Write them all into the sandbox's folder; what is secret is for its owner alone."""
+    from reconciler.sandbox import certificates  # only a start needs cryptography; finding a sandbox must not load it
+
     ca = certificates.authority(f"sandbox-{name}")
     admin = certificates.client(ca, "admin", ("system:masters",))
     serving = certificates.server(
@@ -45,7 +47,7 @@ def write(settings: Settings, name: str) -> None:
         path.write_bytes(content)
 
 
-def _kubeconfig(server: str, title: str, ca: certificates.Pair, user: certificates.Pair) -> dict[str, Any]:
+def _kubeconfig(server: str, title: str, ca: Pair, user: Pair) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Config",
