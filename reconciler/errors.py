@@ -7,14 +7,12 @@
     │   ├── RenderError           a Kustomize directory
     │   └── DependencyCycle       things need each other in a circle
     ├── SourceError               git
-    │   ├── FetchError
     │   └── RevisionNotFound
     ├── PlanError
     │   └── UnsafePlan            refused as a whole, before the first write        exit 4
     ├── ClusterError              the API server's answer, or its silence           exit 1
     │   ├── NotFound  AlreadyExists  Conflict  Forbidden  Unauthorized  Invalid
     │   └── Unavailable           worth another try
-    ├── LeaseLost                 another holder took the environment's Lease
     ├── LeaseHeld                 another holder kept it longer than we were to wait
     └── SandboxError              the local control plane
 
@@ -82,10 +80,6 @@ class SourceError(ReconcilerError):
     """Something is wrong with git or with the repository."""
 
 
-class FetchError(SourceError):
-    """A fetch from the remote failed."""
-
-
 class RevisionNotFound(SourceError):
     """The repository has no such revision."""
 
@@ -149,10 +143,6 @@ class Unavailable(ClusterError):
     """No answer, 429 or 5xx: worth another try."""
 
     retryable = True
-
-
-class LeaseLost(ReconcilerError):
-    """Another holder took the environment's Lease while a run was on."""
 
 
 class LeaseHeld(ReconcilerError):
