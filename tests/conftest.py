@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let the commands that tests start be interrupted, even where this process was started to ignore Ctrl-C."""
+    """Make runs independent of how busy the machine is and of how they were started.
+
+    Property tests have no deadline, and CI tries the same examples each time. Commands that tests start can be
+    interrupted, even where this process was started to ignore Ctrl-C.
+    """
+    settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
+    settings.load_profile("here")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
