@@ -150,6 +150,8 @@ class Pruning:
         if left_alone:
             self._schedule.settled(item)
             self._work.ledger.unchanged(change, f"left alone: {left_alone}")
+        else:
+            self._await_gone(change)
 
     async def _delete(self, change: Change) -> str:
         """Delete one object; returns why it was left alone after all, or ""."""
@@ -171,14 +173,21 @@ class Pruning:
                 if attempt == ATTEMPTS - 1:
                     raise
             try:
-                body = await work.cluster.get(kind, item.namespace, item.name)
+                self._bodies[item] = body = await work.cluster.get(kind, item.namespace, item.name)
             except NotFound:
                 break
             if why := self._foreign(change, body):
                 return why
-        wait = Wait(change, Goal.GONE, work.deadline(change.component), self._gone, uid=body["metadata"]["uid"])
-        work.waits.gone(wait, Scope(kind, "", work.waits.selector))
         return ""
+
+    def _await_gone(self, change: Change) -> None:
+        """Wait for the end of a delete that the server has accepted; where the watch was faster, it is over at once."""
+        work, item = self._work, change.id
+        kind, uid = work.kinds.preferred(item.group_kind), self._bodies[item]["metadata"]["uid"]
+        if kind is None:
+            raise TypeError(f"{item} was deleted, but nobody knows {item.group_kind}")
+        wait = Wait(change, Goal.GONE, work.deadline(change.component), self._gone, uid=uid)
+        work.waits.gone(wait, Scope(kind, "", work.waits.selector))
 
     def _gone(self, wait: Wait, health: Health, reached: bool) -> None:
         change = wait.change

@@ -114,13 +114,13 @@ def run(
     with _telling() as tell:
         sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=tell)
     surroundings = {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig), "RECONCILER_SANDBOX": name}
-    with _ended_by_its_command() as started:
+    with _ended_by_its_command() as obeyed_by:
         try:
             command = subprocess.Popen(context.args, env=surroundings)
         except OSError as error:
             raise UsageError(f"{context.args[0]} cannot be run: {error.strerror}") from error
         else:
-            started.append(command)
+            obeyed_by(command)
             code = command.wait()
         finally:
             if not was_there:
@@ -129,12 +129,22 @@ def run(
 
 
 @contextmanager
-def _ended_by_its_command() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Let the command in the list decide when it ends: Ctrl-C reaches it by its terminal, SIGTERM is passed on."""
-    started: list[subprocess.Popen[bytes]] = []
+def _ended_by_its_command() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Let the command decide when it ends: Ctrl-C reaches it by its terminal, SIGTERM is passed on.
 
-    def pass_on(*_: object) -> None:
+    Gives what to call with the command once it is started; a SIGTERM that came before that is passed on then.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        asked.append(number)
         for command in started:
+            command.terminate()
+
+    def obey(command: subprocess.Popen[bytes]) -> None:
+        started.append(command)
+        if asked:
             command.terminate()
 
     kept = {
@@ -142,7 +152,7 @@ def _ended_by_its_command() -> Iterator[list[subprocess.Popen[bytes]]]:
         signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
     }
     try:
-        yield started
+        yield obey
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from reconciler.apply.pruning import foreign
 from reconciler.errors import Conflict, Forbidden, Unavailable
 from reconciler.model.applyset import GROUP_KINDS, PART_OF_LABEL
 from reconciler.model.outcome import Result
+from tests.fakes.cluster import FakeCluster
 from tests.unit.apply.world import CRD, WIDGET, WRITES, World, config_map, deployment, namespace, writes
 
 if TYPE_CHECKING:
@@ -78,6 +80,25 @@ async def test_the_inventory_shrinks_to_what_is_there() -> None:
     parent = world.cluster.find("ConfigMap", "reconciler-system", "dev.base")
     assert parent is not None
     assert parent["metadata"]["annotations"][GROUP_KINDS] == "ConfigMap,Namespace"
+
+
+class SlowAnswers(FakeCluster):
+    """A cluster whose answers to deletes come long after its watches have told of them."""
+
+    async def delete(self, *args: Any, **details: Any) -> None:
+        await super().delete(*args, **details)
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+
+async def test_a_delete_that_the_watch_tells_of_before_its_answer_is_over() -> None:
+    """The run ends as any other: the outcome is final, the parent of the vanished component is deleted."""
+    world = World(SlowAnswers())
+    await world.apply({"base": BASE, "extra": config_map("one") + config_map("two")})
+    report = await world.apply({"base": BASE})
+    assert not report.failed
+    assert [item.message for item in report.outcomes if item.result is Result.PRUNED] == ["", ""]
+    assert world.cluster.find("ConfigMap", "reconciler-system", "dev.extra") is None
 
 
 @pytest.mark.parametrize(
