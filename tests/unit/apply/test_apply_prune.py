@@ -86,6 +86,7 @@ class SlowAnswers(FakeCluster):
     """A cluster whose answers to deletes come long after its watches have told of them."""
 
     async def delete(self, *args: Any, **details: Any) -> None:
+        """Delete at once, answer late."""
         await super().delete(*args, **details)
         for _ in range(50):
             await asyncio.sleep(0)
