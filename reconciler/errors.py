@@ -12,7 +12,8 @@
     │   └── UnsafePlan            refused as a whole, before the first write        exit 4
     ├── ClusterError              the API server's answer, or its silence           exit 1
     │   ├── NotFound  AlreadyExists  Conflict  Forbidden  Unauthorized  Invalid
-    │   └── Unavailable           worth another try
+    │   ├── Unavailable           worth another try
+    │   └── LeaseLost             a write that was not sent, because the Lease is no longer ours
     ├── LeaseHeld                 another holder kept it longer than we were to wait
     └── SandboxError              the local control plane
 
@@ -143,6 +144,10 @@ class Unavailable(ClusterError):
     """No answer, 429 or 5xx: worth another try."""
 
     retryable = True
+
+
+class LeaseLost(ClusterError):
+    """A write was not sent, because the environment's Lease is no longer ours."""
 
 
 class LeaseHeld(ReconcilerError):

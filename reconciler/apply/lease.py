@@ -1,4 +1,8 @@
-"""One writer per environment: a Lease `reconciler-<environment>` (coordination.k8s.io/v1) in the reconciler's namespace.
+"""One at a time: Leases (coordination.k8s.io/v1) in the reconciler's namespace.
+
+`reconciler-<environment>` is held while an environment is written to, by `apply` as by the agent. The agents of an
+environment hold `reconciler-<environment>.agent` besides, for as long as they live: who has it is the one that
+reconciles, and `apply` still gets its turn between two runs.
 
 A Lease of another holder has run out when it was not renewed for its duration by our own clock, from when we first saw
 it so: clocks of different machines are never compared.
@@ -9,30 +13,54 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from reconciler.apply import system
-from reconciler.errors import AlreadyExists, ClusterError, Conflict, LeaseHeld, NotFound
+from reconciler.errors import AlreadyExists, ClusterError, Conflict, LeaseHeld, LeaseLost, NotFound
 from reconciler.model.applyset import SYSTEM_NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from datetime import datetime
 
     from reconciler.clock import Clock
     from reconciler.cluster.port import Body, Cluster
 
 DURATION: Final = 15.0  # seconds
+KEPT: Final = (
+    10.0  # how long after a renewal it is relied on; what was sent before then arrives before DURATION is over
+)
 RENEW_EVERY: Final = 5.0
 RETRY_EVERY: Final = 1.0
 
 
+class Role(StrEnum):
+    """What is held; the value follows the environment in the Lease's name."""
+
+    WRITER = ""
+    AGENT = ".agent"
+
+
 @dataclass(slots=True)
 class Held:
-    """A Lease that is ours. `lost` is set once it no longer is: stop writing then."""
+    """A Lease that is ours. `lost` is set once it no longer is: stop writing then.
 
+    `until` is the monotonic second up to which it certainly is ours; `predecessor` the dead holder that it was taken
+    from, "" where there was none.
+    """
+
+    name: str
     holder: str
+    clock: Clock
+    until: float
+    predecessor: str = ""
     lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def require(self) -> None:
+        """Raise LeaseLost unless the Lease certainly still is ours; `cluster.guarded` asks before every write."""
+        if self.lost.is_set() or self.clock.monotonic() >= self.until:
+            raise LeaseLost(f"Lease/{self.name} -n {SYSTEM_NAMESPACE} is no longer ours: nothing more is written")
 
 
 @asynccontextmanager
@@ -44,15 +72,17 @@ async def hold(
     timeout: float,  # noqa: ASYNC109 - how long to wait for another holder, by the given clock
     clock: Clock,
     on_wait: Callable[[str], None],
+    role: Role = Role.WRITER,
+    dead: str = "",
 ) -> AsyncIterator[Held]:
-    """Hold the environment's Lease; waits up to `timeout` seconds for another holder.
+    """Hold a Lease of the environment; waits up to `timeout` seconds for another holder.
 
-    Raises LeaseHeld naming the other holder, or ClusterError. `on_wait` is called once with the holder waited for.
+    `dead` is a holder that is known to write no more: its Lease is not waited for. Raises LeaseHeld naming the other
+    holder, or ClusterError. `on_wait` is called once with the holder waited for.
     """
-    kept = _Lease(cluster, f"reconciler-{environment_name}", holder, clock)
-    await kept.acquire(timeout, on_wait)
-    held = Held(holder)
-    renewing = asyncio.create_task(kept.renew(held.lost))
+    kept = _Lease(cluster, f"reconciler-{environment_name}{role}", holder, clock)
+    held = await kept.acquire(timeout, dead, on_wait)
+    renewing = asyncio.create_task(kept.renew(held))
     try:
         yield held
     finally:
@@ -68,24 +98,25 @@ class _Lease:
         self._cluster, self._name, self._holder, self._clock = cluster, name, holder, clock
         self._body: Body = {}
 
-    async def acquire(self, patience: float, on_wait: Callable[[str], None]) -> None:
+    async def acquire(self, patience: float, dead: str, on_wait: Callable[[str], None]) -> Held:
         deadline = self._clock.monotonic() + patience
         seen, since, told = "", self._clock.monotonic(), False
         while True:
+            now = self._clock.monotonic()
             body = await self._read()
             if body is None:
                 if await self._create():
-                    return
+                    return self._held(now, "")
                 continue
-            now, version = self._clock.monotonic(), body["metadata"]["resourceVersion"]
+            version = body["metadata"]["resourceVersion"]
             if version != seen:
-                seen, since = version, now
+                seen, since = version, self._clock.monotonic()
             spec = body.get("spec") or {}
             other = spec.get("holderIdentity") or ""
             over = now - since >= float(spec.get("leaseDurationSeconds") or DURATION)
-            if not other or other == self._holder or over:
+            if other in ("", self._holder, dead) or over:
                 if await self._take(body):
-                    return
+                    return self._held(now, "" if other == self._holder else other)
                 continue
             if now >= deadline:
                 raise LeaseHeld(
@@ -97,21 +128,37 @@ class _Lease:
                 told = True
             await self._clock.sleep(min(RETRY_EVERY, max(deadline - now, 0.01)))
 
-    async def renew(self, lost: asyncio.Event) -> None:
-        """Renew until cancelled; sets `lost` where another holder has it, or where renewing fails for too long."""
-        renewed = self._clock.monotonic()
-        while not lost.is_set():
-            await self._clock.sleep(RENEW_EVERY)
+    async def renew(self, held: Held) -> None:
+        """Renew until cancelled; ends, with `lost` set, where another holder has it or renewing failed for too long."""
+        pause = RENEW_EVERY
+        while True:
+            await self._clock.sleep(min(pause, max(held.until - self._clock.monotonic(), 0)))
             begun = self._clock.monotonic()
-            try:
-                async with asyncio.timeout(RENEW_EVERY):
-                    kept = await self._renew_once()
-            except (ClusterError, TimeoutError):
-                kept = begun - renewed < DURATION - RENEW_EVERY
-            else:
-                renewed = begun
-            if not kept:
-                lost.set()
+            if begun >= held.until:
+                break
+            renewed = await self._within(held.until - begun, self._renew_once())
+            if renewed is False:
+                break
+            pause = RETRY_EVERY
+            if renewed:
+                held.until, pause = begun + KEPT, RENEW_EVERY
+        held.lost.set()
+
+    async def _within(self, seconds: float, work: Coroutine[None, None, bool]) -> bool | None:
+        """Return what a renewal says, None where it came to no end in time or could not be sent."""
+        attempt = asyncio.ensure_future(work)
+        alarm = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((attempt, alarm), return_when=asyncio.FIRST_COMPLETED)
+            return attempt.result() if attempt.done() else None
+        except ClusterError:
+            return None
+        finally:
+            attempt.cancel()
+            alarm.cancel()
+
+    def _held(self, since: float, predecessor: str) -> Held:
+        return Held(self._name, self._holder, self._clock, since + KEPT, predecessor)
 
     async def release(self) -> None:
         """Give the Lease up; a failure to do so costs the next writer its duration, nothing else."""

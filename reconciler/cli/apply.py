@@ -104,7 +104,8 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             planned = await pipeline.plan(checkout, cluster, memory)
             if planned.plan.id != shown and (code := _moved(workspace, planned.plan, cluster, choices)) is not None:
                 return code
-            return await _carry_out(planned, checkout.environment, cluster, kept.lost, choices)
+            guarded = cluster.guarded(kept.require)
+            return await _carry_out(planned, checkout.environment, guarded, kept.lost, choices)
 
 
 def _show(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> None:

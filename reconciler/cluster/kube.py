@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -17,7 +19,7 @@ from reconciler.model.api import WatchEvent
 from reconciler.model.applyset import FIELD_MANAGER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from reconciler.cluster.credentials import Access
@@ -72,6 +74,12 @@ class KubeCluster:
     def notes(self) -> tuple[str, ...]:
         """What did not go as it should, and did no harm."""
         return (self._documents.note,) if self._documents.note else ()
+
+    def guarded(self, guard: Callable[[], None]) -> KubeCluster:
+        """Return the same connection, with `guard` called before every try of a write."""
+        twin = copy.copy(self)
+        twin._requests = replace(self._requests, guard=guard)  # noqa: SLF001 - our own twin
+        return twin
 
     async def discover(self) -> Discovery:
         """Read all served kinds (aggregated discovery, two requests)."""

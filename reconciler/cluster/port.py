@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from reconciler.model.api import ApiResource, Discovery, RequestCount, WatchEvent
 
@@ -37,6 +37,9 @@ class Cluster(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """What did not go as it should and did no harm, e.g. a cache that cannot be written."""
+
+    def guarded(self, guard: Callable[[], None]) -> Cluster:
+        """Return the same connection, with `guard` called before every try of a write; what it raises ends the write."""
 
     async def discover(self) -> Discovery:
         """Read all served kinds (aggregated discovery, two requests)."""

@@ -16,7 +16,7 @@ import orjson
 from reconciler.cluster import failures
 from reconciler.cluster.failures import Answer
 from reconciler.errors import ClusterError, Unauthorized
-from reconciler.model.api import RequestCount
+from reconciler.model.api import WRITES, RequestCount
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -89,6 +89,7 @@ class Requests:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     count: RequestCount = field(default_factory=RequestCount)
     warnings: list[str] = field(default_factory=list)
+    guard: Callable[[], None] | None = None  # asked before every try of a write; may raise
     reached: bool = False  # whether the server has ever answered
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
 
@@ -117,6 +118,8 @@ class Requests:
             try:
                 async with self._slots:
                     authorization = await self.authorize(refresh)
+                    if self.guard is not None and request.verb in WRITES:
+                        self.guard()
                     self.count.add(request.verb)
                     return await once(request, authorization)
             except Unauthorized:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from reconciler.model.identity import GroupKind, GroupVersionKind
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Verb = Literal[
     "discovery", "openapi", "list", "get", "dry_run", "apply", "create", "update", "patch", "delete", "watch"
 ]
+
+WRITES: Final = frozenset[Verb](("apply", "create", "update", "patch", "delete"))
 
 
 class ApiResource(NamedTuple):

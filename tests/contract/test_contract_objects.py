@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.errors import AlreadyExists, Conflict, Invalid, NotFound
+from reconciler.errors import AlreadyExists, Conflict, Invalid, LeaseLost, NotFound
 from reconciler.model.api import ApiResource, WatchEvent
 from reconciler.model.identity import GroupKind, GroupVersionKind
 
@@ -42,6 +42,23 @@ async def test_discovery_costs_two_requests(lab: Lab) -> None:
     before = lab.cluster.requests.snapshot()["discovery"]
     await lab.cluster.discover()
     assert lab.cluster.requests.snapshot()["discovery"] == before + 2
+
+
+async def test_a_guard_is_asked_before_writes_and_for_nothing_else(lab: Lab) -> None:
+    """What it raises ends the write before it is sent; the connection that it was made from is not guarded."""
+
+    def no() -> None:
+        raise LeaseLost("not yours")
+
+    guarded = lab.cluster.guarded(no)
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": lab.namespace}}
+    before = lab.cluster.requests.snapshot()
+    with pytest.raises(LeaseLost, match="not yours"):
+        await guarded.apply(lab.config_maps, body, field_manager="alice")
+    assert lab.cluster.requests.snapshot().get("apply", 0) == before.get("apply", 0)
+    await guarded.apply(lab.config_maps, body, field_manager="alice", dry_run=True)
+    await lab.cluster.apply(lab.config_maps, body, field_manager="alice")
+    assert (await guarded.get(lab.config_maps, lab.namespace, "held"))["metadata"]["name"] == "held"
 
 
 async def test_openapi_tells_keyed_lists_and_leaves_out_what_is_not_served(lab: Lab) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from reconciler.errors import ClusterError, NotFound
-from reconciler.model.api import ApiResource, Discovery, RequestCount, Verb, WatchEvent
+from reconciler.model.api import WRITES, ApiResource, Discovery, RequestCount, Verb, WatchEvent
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.identity import GroupKind
 from tests.fakes import kinds, patches, rules
@@ -160,6 +160,15 @@ class FakeCluster:
         return answer
 
     # The port
+
+    @property
+    def guard(self) -> Callable[[], None] | None:
+        """What is asked before every write."""
+        return None
+
+    def guarded(self, guard: Callable[[], None]) -> FakeCluster:
+        """Return the same cluster, with `guard` called before every write."""
+        return _Guarded(self, guard)
 
     async def discover(self) -> Discovery:
         """Read all served kinds."""
@@ -308,6 +317,8 @@ class FakeCluster:
         self, verb: Verb, resource: ApiResource | None = None, namespace: str = "", name: str = "", **details: Any
     ) -> AsyncIterator[None]:
         call = Call(verb, resource.kind if resource else "", namespace, name, copy.deepcopy(details))
+        if self.guard is not None and verb in WRITES:
+            self.guard()
         self.calls.append(call)
         self.requests.add(verb)
         self._in_flight += 1
@@ -325,6 +336,20 @@ class FakeCluster:
                 raise fault.error
         finally:
             self._in_flight -= 1
+
+
+class _Guarded(FakeCluster):
+    """The same cluster, all of its state shared, with a guard of its own."""
+
+    __slots__ = ("_guard",)
+
+    def __init__(self, cluster: FakeCluster, guard: Callable[[], None]) -> None:
+        self.__dict__ = cluster.__dict__
+        self._guard = guard
+
+    @property
+    def guard(self) -> Callable[[], None]:
+        return self._guard
 
 
 def _place(body: Body) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.apply import lease
-from reconciler.errors import LeaseHeld, Unavailable
+from reconciler.apply import lease, system
+from reconciler.errors import LeaseHeld, LeaseLost, Unavailable
 from tests.fakes.cluster import FakeCluster
 from tests.unit.apply.world import PatientClock
 
@@ -108,3 +108,57 @@ async def test_it_is_lost_when_renewing_fails_for_too_long() -> None:
         cluster.fail("update", kind="Lease", error=Unavailable("away", status=503), times=-1)
         await held.lost.wait()
         assert clock.seconds <= lease.DURATION
+
+
+async def test_a_renewal_without_an_answer_loses_it_in_time() -> None:
+    """A server that takes requests and never answers them."""
+    clock = PatientClock()
+
+    class Silent(FakeCluster):
+        """Its updates are never answered."""
+
+        async def update(self, *_: object) -> dict[str, object]:
+            """Wait for ever."""
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async with take(Silent(), clock, "ada", []) as held:
+        await held.lost.wait()
+        assert clock.seconds == lease.KEPT
+
+
+async def test_a_holder_that_slept_through_its_time_writes_nothing() -> None:
+    """As after SIGSTOP: time has passed, nothing has told it so, and the first write is refused all the same."""
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held:
+        guarded = cluster.guarded(held.require)
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": SPACE}}
+        await guarded.apply(system.CONFIG_MAPS, body, field_manager="reconciler")
+        clock.seconds += lease.KEPT
+        assert not held.lost.is_set()
+        with pytest.raises(LeaseLost, match="Lease/reconciler-dev -n reconciler-system is no longer ours"):
+            await guarded.apply(system.CONFIG_MAPS, body, field_manager="reconciler")
+        await guarded.get(system.CONFIG_MAPS, SPACE, "a")
+
+
+async def test_the_agents_lease_is_another_one_and_names_the_dead() -> None:
+    """Taken from a dead holder, whose writer's Lease is then not waited for a second time."""
+    cluster, clock = FakeCluster(), PatientClock()
+    told: list[str] = []
+    cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
+    for name in (NAME, f"{NAME}.agent"):
+        spec = {"holderIdentity": "dead", "leaseDurationSeconds": 15}
+        metadata = {"name": name, "namespace": SPACE}
+        cluster.seed({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+    leading = lease.hold(
+        cluster, "dev", holder="bob", timeout=60, clock=clock, on_wait=told.append, role=lease.Role.AGENT
+    )
+    async with leading as led:
+        assert led.predecessor == "dead"
+        since = clock.seconds
+        writing = lease.hold(
+            cluster, "dev", holder="bob", timeout=0, clock=clock, on_wait=told.append, dead=led.predecessor
+        )
+        async with writing:
+            assert clock.seconds == since
+            assert holder_of(cluster) == "bob"
