@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.sandbox.control import Sandbox
+    from tests.forge.client import Forge
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,3 +60,14 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def kubectl(control_plane: Sandbox) -> Callable[..., str]:
     """Return kubectl on the shared sandbox: `kubectl("get", "nodes")` gives what it prints; `stdin` is a keyword."""
     return control_plane.run_kubectl
+
+
+@pytest.fixture(scope="session")
+def forge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
+    """Return the forge that all tests of a session share; each test has repositories of its own."""
+    if not request.config.getoption("--cluster"):
+        pytest.skip("needs --cluster")
+    from tests.forge import gitea
+
+    with gitea.running(tmp_path_factory.mktemp("forge")) as shared:
+        yield shared
