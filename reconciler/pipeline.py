@@ -5,6 +5,7 @@ Applying is the caller's next step (`apply.run`), with the plan that this made; 
 
 from __future__ import annotations
 
+import asyncio
 import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,10 +19,10 @@ from reconciler.render import build
 from reconciler.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from reconciler.cluster.port import Cluster
-    from reconciler.environment import Environment
+    from reconciler.environment import Component, Environment
     from reconciler.model.files import FileTree
     from reconciler.model.graph import Graph
     from reconciler.model.identity import ObjectId
@@ -46,6 +47,10 @@ class Checkout:
         """The directory that holds environment.yaml."""
         return f"environments/{self.environment.name}"
 
+    def directory_of(self, component: Component) -> str:
+        """The directory that a component is built from."""
+        return posixpath.normpath(posixpath.join(self.directory, component.path))
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -56,15 +61,16 @@ class Planned:
     observation: Observation
 
 
-def render(checkout: Checkout) -> Desired:
-    """Build every component; the errors of all of them are raised at once."""
+def render(checkout: Checkout, only: Collection[str] | None = None) -> Desired:
+    """Build every component, or only some; the errors of all of them are raised at once."""
     components: dict[str, tuple[Resource, ...]] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
     for component in checkout.environment.spec.components:
-        directory = posixpath.normpath(posixpath.join(checkout.directory, component.path))
+        if only is not None and component.name not in only:
+            continue
         try:
-            built = build.build(checkout.files, directory)
+            built = build.build(checkout.files, checkout.directory_of(component))
         except RenderError as error:
             problems.extend(error.problems)
         else:
@@ -100,13 +106,21 @@ def order(desired: Desired, environment: Environment) -> Graph:
     return graph.build(desired, environment)
 
 
-async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
-    """Render, read the cluster, ask it about what differs, and decide."""
-    environment = checkout.environment
+def _wanted(checkout: Checkout) -> tuple[Desired, Graph]:
     desired = mark.marked(render(checkout))
-    edges = order(desired, environment)
+    return desired, order(desired, checkout.environment)
+
+
+async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
+    """Render, read the cluster, ask it about what differs, and decide.
+
+    What takes the processor for long runs in a thread, so that whoever shares the event loop goes on: a Lease is
+    renewed while five thousand objects are rendered.
+    """
+    environment = checkout.environment
+    desired, edges = await asyncio.to_thread(_wanted, checkout)
     observation = await read.observe(cluster, desired, environment.name)
-    studied = cases.study(desired, observation, environment)
+    studied = await asyncio.to_thread(cases.study, desired, observation, environment)
     predictions: Mapping[ObjectId, Prediction] = {}
     questioned: dict[ObjectId, Question] = {}
     for _ in range(MAX_ROUNDS):
@@ -115,7 +129,7 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
             break
         questioned |= {question.id: question for question in asked}
         predictions = {**predictions, **await predict.ask(cluster, asked, memory)}
-    made = planner.make(desired, observation, environment, predictions, edges, studied=studied)
+    made = await asyncio.to_thread(planner.make, desired, observation, environment, predictions, edges, studied=studied)
     unchanged = (change.id for change in made.changes if change.action is Action.UNCHANGED and not change.problem)
     memory.keep(questioned[identity] for identity in unchanged if identity in questioned)
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)

@@ -31,14 +31,26 @@ class Workspace:
 
     def commits(self, origins: Iterable[Origin | None]) -> Mapping[tuple[str, int], Commit]:
         """Return the commit that last touched each origin's line; lines that are not committed have none."""
-        found: dict[tuple[str, int], Commit] = {}
-        if self.repository is None:
-            return found
-        for file, line in {(origin.source.file, origin.line) for origin in origins if origin is not None}:
-            commit = self.repository.blame(file, line, self.revision)
-            if commit is not None:
-                found[file, line] = commit
-        return found
+        return commits(self.repository, origins, self.revision) if self.repository is not None else {}
+
+
+def commits(
+    repository: Repository, origins: Iterable[Origin | None], revision: str | None
+) -> Mapping[tuple[str, int], Commit]:
+    """Return the commit that last touched each origin's line at a revision; lines that are not committed have none."""
+    found: dict[tuple[str, int], Commit] = {}
+    for file, line in {(origin.source.file, origin.line) for origin in origins if origin is not None}:
+        commit = repository.blame(file, line, revision)
+        if commit is not None:
+            found[file, line] = commit
+    return found
+
+
+def open_repository(invocation: Invocation) -> Repository:
+    """Open the repository that the options name; raises SourceError where there is none."""
+    if not invocation.repo.is_dir():
+        raise UsageError(f"--repo {invocation.repo}: there is no such directory")
+    return Repository.open(invocation.repo)
 
 
 def open_workspace(invocation: Invocation) -> Workspace:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from reconciler import __version__
-from reconciler.cli import apply, blame, build, diff, graph, render, sandbox, status, validate
+from reconciler.cli import apply, blame, build, diff, graph, preview, render, sandbox, status, validate
 from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import Invocation
 from reconciler.errors import ReconcilerError
@@ -41,6 +41,7 @@ app.command("diff")(diff.diff)
 app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("blame")(blame.blame)
+app.command("preview")(preview.preview)
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -32,10 +32,21 @@ def _marks() -> dict[str, Any]:
     return found
 
 
+def type_of(gvk: GroupVersionKind) -> str:
+    """Return the name of a built-in kind's type, for `fields_of`; "" for any other kind."""
+    found: str = _marks()["kinds"].get(f"{gvk.group}/{gvk.version}/{gvk.kind}", "")
+    return found
+
+
+def fields_of(name: str) -> dict[str, dict[str, str]]:
+    """Return the marked fields of a type: each with its merge `key`, its `strategy` and the `type` below it, if any."""
+    found: dict[str, dict[str, str]] = _marks()["types"].get(name, {})
+    return found
+
+
 def merge(target: Map, patch: Map, gvk: GroupVersionKind) -> bool:
     """Merge a patch into an object; return False where the patch asks for the object to go."""
-    kind = _marks()["kinds"].get(f"{gvk.group}/{gvk.version}/{gvk.kind}", "")
-    return _merge_map(target, patch, kind)
+    return _merge_map(target, patch, type_of(gvk))
 
 
 def _merge_map(target: Map, patch: Map, kind: str) -> bool:
@@ -45,7 +56,7 @@ def _merge_map(target: Map, patch: Map, kind: str) -> bool:
     if directive == "replace":
         for key in list(target):
             target.drop(key)
-    fields = _marks()["types"].get(kind, {})
+    fields = fields_of(kind)
     for key, value in patch.items():
         if key.startswith(PRIMITIVE_DELETE):
             _delete_primitives(target, key.removeprefix(PRIMITIVE_DELETE), value)

@@ -31,7 +31,9 @@ def plan_document(plan: Plan, requests: Mapping[str, int], commits: Mapping[tupl
         "summary": plan.summary,
         "requests": request_document(requests),
         "changes": [
-            _change(item, commits) for item in plan.changes if item.action is not Action.UNCHANGED or item.problem
+            change_document(item, commits)
+            for item in plan.changes
+            if item.action is not Action.UNCHANGED or item.problem
         ],
         "refusals": [
             {
@@ -88,12 +90,13 @@ def origin_document(origin: Origin | None, commits: Mapping[tuple[str, int], str
     }
 
 
-def _change(change: Change, commits: Mapping[tuple[str, int], str]) -> Document:
+def change_document(change: Change, commits: Mapping[tuple[str, int], str]) -> Document:
+    """Return one change as a document."""
     document: Document = {
         "action": str(change.action),
         "component": change.component,
         "id": id_document(change.id),
-        "fields": [_field(item, commits) for item in change.fields],
+        "fields": [field_document(item, commits) for item in change.fields],
         "origin": origin_document(change.resource.origin, commits) if change.resource else None,
     }
     if change.conflicts:
@@ -107,7 +110,8 @@ def _change(change: Change, commits: Mapping[tuple[str, int], str]) -> Document:
     return document
 
 
-def _field(field: FieldChange, commits: Mapping[tuple[str, int], str]) -> Document:
+def field_document(field: FieldChange, commits: Mapping[tuple[str, int], str]) -> Document:
+    """Return one field change as a document."""
     return {
         "path": field.path,
         "op": field.op,

@@ -50,13 +50,14 @@ def _change(change: Change) -> Iterator[str]:
         yield f"  - **cannot be applied**: {change.problem}"
     for field in change.fields:
         place = f" `{field.origin}`" if field.origin is not None else ""
-        old = "" if field.op == "add" else _code(field.old)
-        new = "" if field.op == "remove" else _code(field.new)
+        old = "" if field.op == "add" else code(field.old)
+        new = "" if field.op == "remove" else code(field.new)
         drift = f" (drift, set by {field.manager})" if field.drift else ""
         yield f"  - `{field.path}`: {old} → {new}{place}{drift}"
 
 
-def _code(value: Any) -> str:
+def code(value: Any, width: int = VALUE_WIDTH) -> str:
+    """Return a value as a code span of one line, in which nothing of it means anything to Markdown or to a table."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    text = text.replace("\n", "\\n").replace("`", "'")
-    return f"`{text if len(text) <= VALUE_WIDTH else text[:VALUE_WIDTH] + '…'}`"
+    text = text.replace("\n", "\\n").replace("\r", "\\r").replace("`", "'").replace("|", "\u00a6")
+    return f"`{text if len(text) <= width else text[:width] + '…'}`"

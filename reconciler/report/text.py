@@ -45,7 +45,7 @@ def draw_plan(console: Console, plan: Plan, requests: Mapping[str, int]) -> None
     for component, changes in by_component.items():
         console.print(f"\n{component}", style="bold")
         for change in changes:
-            _draw_change(console, change)
+            draw_change(console, change)
     for warning in plan.warnings:
         console.print(Text.assemble(("\nwarning: ", "yellow"), warning), end="")
     if plan.warnings:
@@ -142,7 +142,8 @@ def _draw_components(console: Console, plan: Plan) -> None:
     console.print(made)
 
 
-def _draw_change(console: Console, change: Change) -> None:
+def draw_change(console: Console, change: Change) -> None:
+    """Draw one change with its fields."""
     sign, style = SIGNS[change.action]
     line = Text.assemble("  ", (f"{sign} {change.id}", style))
     if change.moved_from:

@@ -61,6 +61,19 @@ class Repository:
         """Return the full id of a commit, branch or tag; raises RevisionNotFound."""
         return self._commit(revision).hexsha
 
+    def merge_base(self, base: str, head: str) -> str:
+        """Return the newest commit that two revisions have in common; raises SourceError where there is none.
+
+        Of several (after criss-cross merges) it is the one that git names first.
+        """
+        found = self._repo.merge_base(self._commit(base), self._commit(head))
+        if not found:
+            raise SourceError(
+                f"{base} and {head} have no commit in common: a shallow clone has to be fetched deeper "
+                "(`git fetch --unshallow`, `fetch-depth: 0` in CI)"
+            )
+        return found[0].hexsha
+
     def tree(self, revision: str) -> FileTree:
         """Return the files of a commit; raises RevisionNotFound."""
         return CommitTree(self._commit(revision).tree)
