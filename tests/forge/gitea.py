@@ -36,6 +36,7 @@ STOP_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 2
 PAUSE_SECONDS: Final = 0.05
 LOG_LINES: Final = 15
+TAKEN: Final = "address already in use"
 
 # The first line lets root run it, and has to be before all sections. SQLite and queues in memory: nothing to survive.
 SETTINGS: Final = """\
@@ -104,7 +105,9 @@ def running(directory: Path, *, tell: Callable[[str], None] = lambda _: None) ->
         *("--token-name", "tests", "--scopes", "all", "--raw"),
     ).split()[-1]
     with home.serving():
-        yield Forge(home.url, USER, token)
+        forge = Forge(home.url, USER, token)
+        forge.api("GET", "/user")  # refused by somebody else's forge, were one quicker to take the port
+        yield forge
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +167,13 @@ class _Home:
     def _wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
         until = time.monotonic() + READY_SECONDS
         while not self._healthy():
+            words = _end(log.read_text(errors="replace"))
             if process.poll() is not None:
-                raise RuntimeError(f"gitea ended with {process.returncode}; the end of its log:\n{_end_of(log)}")
+                raise RuntimeError(f"gitea ended with {process.returncode}; the end of its log:\n{words}")
+            if TAKEN in words:  # it says so, but stays
+                raise RuntimeError(f"gitea cannot listen; the end of its log:\n{words}")
             if time.monotonic() > until:
-                raise RuntimeError(f"gitea does not answer after {READY_SECONDS:.0f} s:\n{_end_of(log)}")
+                raise RuntimeError(f"gitea does not answer after {READY_SECONDS:.0f} s; the end of its log:\n{words}")
             time.sleep(PAUSE_SECONDS)
 
     def _healthy(self) -> bool:
@@ -194,7 +200,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _end(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-LOG_LINES:])
-
-
-def _end_of(log: Path) -> str:
-    return _end(log.read_text(errors="replace"))
