@@ -14,6 +14,9 @@
     │   ├── NotFound  AlreadyExists  Conflict  Forbidden  Unauthorized  Invalid
     │   ├── Unavailable           worth another try
     │   └── LeaseLost             a write that was not sent, because the Lease is no longer ours
+    ├── ForgeError                GitHub's, GitLab's or Gitea's answer, or its silence
+    │   ├── BadSignature          a webhook delivery that its secret does not vouch for
+    │   └── BadDelivery           a webhook delivery that is vouched for, and makes no sense
     ├── LeaseHeld                 another holder kept it longer than we were to wait
     └── SandboxError              the local control plane
 
@@ -148,6 +151,23 @@ class Unavailable(ClusterError):
 
 class LeaseLost(ClusterError):
     """A write was not sent, because the environment's Lease is no longer ours."""
+
+
+class ForgeError(ReconcilerError):
+    """A forge answered with an error, or not at all; `status` is the HTTP code, 0 where there was no answer."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        """Keep the code of the answer beside its message."""
+        super().__init__(message)
+        self.status = status
+
+
+class BadSignature(ForgeError):
+    """A webhook delivery is not signed, or not with our secret; nothing in it may be believed."""
+
+
+class BadDelivery(ForgeError):
+    """A webhook delivery is signed as it should be, and its content is not what the forges send."""
 
 
 class LeaseHeld(ReconcilerError):
