@@ -14,7 +14,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.apply import system
 from reconciler.errors import AlreadyExists, ClusterError, Conflict, LeaseHeld, LeaseLost, NotFound
@@ -40,6 +40,20 @@ class Role(StrEnum):
 
     WRITER = ""
     AGENT = ".agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How another holder is waited for: for so many seconds, or until `stop` is set.
+
+    `on_wait` is called once with the holder waited for. `dead` is a holder that is known to write no more: its Lease is
+    not waited for.
+    """
+
+    seconds: float
+    on_wait: Callable[[str], None] = lambda _: None
+    stop: asyncio.Event | None = None
+    dead: str = ""
 
 
 @dataclass(slots=True)
@@ -69,19 +83,13 @@ async def hold(
     environment_name: str,
     *,
     holder: str,
-    timeout: float,  # noqa: ASYNC109 - how long to wait for another holder, by the given clock
+    patience: Patience,
     clock: Clock,
-    on_wait: Callable[[str], None],
     role: Role = Role.WRITER,
-    dead: str = "",
 ) -> AsyncIterator[Held]:
-    """Hold a Lease of the environment; waits up to `timeout` seconds for another holder.
-
-    `dead` is a holder that is known to write no more: its Lease is not waited for. Raises LeaseHeld naming the other
-    holder, or ClusterError. `on_wait` is called once with the holder waited for.
-    """
+    """Hold a Lease of the environment; raises LeaseHeld naming the other holder, or ClusterError."""
     kept = _Lease(cluster, f"reconciler-{environment_name}{role}", holder, clock)
-    held = await kept.acquire(timeout, dead, on_wait)
+    held = await kept.acquire(patience)
     renewing = asyncio.create_task(kept.renew(held))
     try:
         yield held
@@ -98,9 +106,11 @@ class _Lease:
         self._cluster, self._name, self._holder, self._clock = cluster, name, holder, clock
         self._body: Body = {}
 
-    async def acquire(self, patience: float, dead: str, on_wait: Callable[[str], None]) -> Held:
-        deadline = self._clock.monotonic() + patience
-        seen, since, told = "", self._clock.monotonic(), False
+    async def acquire(self, patience: Patience) -> Held:
+        begun = self._clock.monotonic()
+        deadline = begun + patience.seconds
+        stop = patience.stop or asyncio.Event()
+        seen, since, told = "", begun, False
         while True:
             now = self._clock.monotonic()
             body = await self._read()
@@ -114,19 +124,19 @@ class _Lease:
             spec = body.get("spec") or {}
             other = spec.get("holderIdentity") or ""
             over = now - since >= float(spec.get("leaseDurationSeconds") or DURATION)
-            if other in ("", self._holder, dead) or over:
+            if other in ("", self._holder, patience.dead) or over:
                 if await self._take(body):
                     return self._held(now, "" if other == self._holder else other)
                 continue
-            if now >= deadline:
+            if now >= deadline or stop.is_set():
                 raise LeaseHeld(
                     f"Lease/{self._name} -n {SYSTEM_NAMESPACE} is held by {other}, which was waited for "
-                    f"for {patience:.0f} s: let it finish, or wait longer with --lock-timeout"
+                    f"for {now - begun:.0f} s: let it finish, or wait longer with --lock-timeout"
                 )
             if not told:
-                on_wait(other)
+                patience.on_wait(other)
                 told = True
-            await self._clock.sleep(min(RETRY_EVERY, max(deadline - now, 0.01)))
+            await self._within(min(RETRY_EVERY, max(deadline - now, 0.01)), stop.wait())
 
     async def renew(self, held: Held) -> None:
         """Renew until cancelled; ends, with `lost` set, where another holder has it or renewing failed for too long."""
@@ -144,8 +154,8 @@ class _Lease:
                 held.until, pause = begun + KEPT, RENEW_EVERY
         held.lost.set()
 
-    async def _within(self, seconds: float, work: Coroutine[None, None, bool]) -> bool | None:
-        """Return what a renewal says, None where it came to no end in time or could not be sent."""
+    async def _within(self, seconds: float, work: Coroutine[Any, Any, bool]) -> bool | None:
+        """Return what some work says, None where it came to no end in time or could not be sent."""
         attempt = asyncio.ensure_future(work)
         alarm = asyncio.ensure_future(self._clock.sleep(seconds))
         try:

@@ -105,7 +105,7 @@ async def _record(cluster: Cluster, report: Report, clock: Clock, *, always: boo
     made = history.of(report, clock.now())
     try:
         if not always:
-            last = await history.read(cluster, report.environment)
+            last = (await history.read(cluster, report.environment)).run
             same = last is not None and (last.revision, last.plan_id, last.result) == (
                 made.revision,
                 made.plan_id,

@@ -95,9 +95,8 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             cluster,
             checkout.environment.name,
             holder=_holder(),
-            timeout=choices.lock_timeout,
+            patience=lease.Patience(choices.lock_timeout, _tell_wait),
             clock=SystemClock(),
-            on_wait=_tell_wait,
         )
         async with held as kept:
             shown = planned.plan.id

@@ -16,7 +16,7 @@ from reconciler.errors import ConfigError
 from reconciler.model.api import ApiResource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from reconciler.cluster.kube import KubeCluster
     from reconciler.environment import Environment, SecretRef
@@ -31,7 +31,9 @@ def cache_dir() -> Path:
 
 
 @asynccontextmanager
-async def connected(environment: Environment) -> AsyncIterator[tuple[KubeCluster, Memory]]:
+async def connected(
+    environment: Environment, tell: Callable[[tuple[str, ...]], None] = print_warnings
+) -> AsyncIterator[tuple[KubeCluster, Memory]]:
     """Connect to the environment's cluster; in the end tell what it warned of, and close the connection."""
     from reconciler.observe.memory import Memory
 
@@ -39,7 +41,7 @@ async def connected(environment: Environment) -> AsyncIterator[tuple[KubeCluster
         try:
             yield cluster, Memory.open(cache_dir() / "memory", cluster.name, environment.name)
         finally:
-            print_warnings((*cluster.warnings, *cluster.notes))
+            tell((*cluster.warnings, *cluster.notes))
 
 
 @asynccontextmanager

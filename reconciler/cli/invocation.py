@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+LogFormat = Literal["console", "json"]
 
 
 class Output(StrEnum):
@@ -33,6 +35,19 @@ class Invocation:
 
     repo: Path
     revision: str | None = None
+    log_format: LogFormat = "console"
+    verbosity: int = 0
+
+
+def configure_logs(options: Invocation, least: int = 0) -> None:
+    """Send logs to stderr as the options say, and at least as much as a command needs."""
+    import os
+    import sys
+
+    from reconciler import telemetry
+
+    color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    telemetry.configure(options.log_format, max(options.verbosity, least), color=color)
 
 
 def invocation(context: typer.Context) -> Invocation:

@@ -7,14 +7,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from reconciler import __version__
-from reconciler.cli import apply, blame, build, diff, graph, preview, render, sandbox, status, validate
+from reconciler.cli import agent, apply, blame, build, diff, graph, preview, render, sandbox, status, validate
 from reconciler.cli.exits import Exit, code_of
-from reconciler.cli.invocation import Invocation
+from reconciler.cli.invocation import Invocation, LogFormat, configure_logs
 from reconciler.errors import ReconcilerError
 
 GC_THRESHOLD = (
@@ -42,6 +42,7 @@ app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("blame")(blame.blame)
 app.command("preview")(preview.preview)
+app.command("agent")(agent.agent)
 app.add_typer(sandbox.app, name="sandbox")
 
 
@@ -60,18 +61,16 @@ def options(
     revision: Annotated[
         str | None, typer.Option(help="A commit, branch or tag; the working tree where it is not given.")
     ] = None,
-    log_format: Annotated[Literal["console", "json"], typer.Option(help="How logs look on stderr.")] = "console",
+    log_format: Annotated[LogFormat, typer.Option(help="How logs look on stderr.")] = "console",
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Tell more; twice for details.")] = 0,
     version: Annotated[  # noqa: ARG001 - typer calls it back
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Keep the options that stand before the command."""
-    context.obj = Invocation(repo, revision)
+    context.obj = Invocation(repo, revision, log_format, verbose)
     if verbose or log_format == "json":
-        from reconciler import telemetry
-
-        telemetry.configure(log_format, verbose, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+        configure_logs(context.obj)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -36,5 +36,6 @@ async def _read(checkout: Checkout) -> tuple[Status, dict[str, int]]:
 
     async with connected(checkout.environment) as (cluster, memory):
         planned = await pipeline.plan(checkout, cluster, memory)
-        last = await history.read(cluster, checkout.environment.name)
-        return told.assess(planned.plan, planned.observation, checkout.environment, last), cluster.requests.snapshot()
+        past = await history.read(cluster, checkout.environment.name)
+        found = told.assess(planned.plan, planned.observation, checkout.environment, past.run, past.agent)
+        return found, cluster.requests.snapshot()

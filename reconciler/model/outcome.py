@@ -127,3 +127,33 @@ class LastRun:
             "result": self.result,
             "components": {name: dict(counts) for name, counts in self.components.items()},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRecord:
+    """What the agent last did for an environment, as it is kept in the cluster (`apply.history`).
+
+    `revision` is the commit that was tried last and `result` what became of it: applied, failed, refused, invalid (the
+    commit cannot be rendered), interrupted, error. `applied` is the last commit that was applied completely, `change`
+    the change id of what led to it. `since` is when this became so (RFC 3339, UTC).
+    """
+
+    holder: str
+    revision: str
+    result: str
+    message: str
+    since: str
+    applied: str | None = None
+    change: str = ""
+
+    def document(self) -> dict[str, object]:
+        """Return the record as a document."""
+        return {
+            "holder": self.holder,
+            "revision": self.revision,
+            "result": self.result,
+            "message": self.message,
+            "since": self.since,
+            "applied": self.applied,
+            "change": self.change or None,
+        }

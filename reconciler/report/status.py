@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.environment import Environment
     from reconciler.model.identity import ObjectId
     from reconciler.model.observation import Observation
-    from reconciler.model.outcome import LastRun
+    from reconciler.model.outcome import AgentRecord, LastRun
     from reconciler.model.plan import Change, Plan
 
 
@@ -56,15 +56,22 @@ class Status:
     plan: str
     components: tuple[ComponentStatus, ...]
     last: LastRun | None
+    agent: AgentRecord | None = None
 
 
-def assess(plan: Plan, observation: Observation, environment: Environment, last: LastRun | None) -> Status:
+def assess(
+    plan: Plan,
+    observation: Observation,
+    environment: Environment,
+    last: LastRun | None,
+    agent: AgentRecord | None = None,
+) -> Status:
     """Judge what was observed; pure."""
     changes: dict[str, list[Change]] = {name: [] for name in plan.graph.order}
     for change in plan.changes:
         changes.setdefault(change.component, []).append(change)
     components = tuple(_component(name, items, observation, environment) for name, items in changes.items())
-    return Status(plan.environment, plan.revision, plan.id, components, last)
+    return Status(plan.environment, plan.revision, plan.id, components, last, agent)
 
 
 def _component(name: str, changes: list[Change], observation: Observation, environment: Environment) -> ComponentStatus:
@@ -93,6 +100,8 @@ def draw(console: Console, status: Status, requests: Mapping[str, int]) -> None:
     else:
         at = status.last.revision[:12] if status.last.revision else "the working tree"
         console.print(f"last run {status.last.finished} of {at}: {status.last.result} in {status.last.seconds:.1f} s")
+    if status.agent is not None:
+        _draw_agent(console, status.agent)
     console.print()
     made = table("COMPONENT", "HEALTH", "OBJECTS", "DRIFTED", "TO CHANGE", right=(2, 3, 4))
     for item in status.components:
@@ -109,6 +118,17 @@ def draw(console: Console, status: Status, requests: Mapping[str, int]) -> None:
     console.print(request_line(requests), style="dim")
 
 
+def _draw_agent(console: Console, agent: AgentRecord) -> None:
+    style = {"applied": "green", "interrupted": "yellow"}.get(agent.result, "red")
+    console.print(
+        Text.assemble(f"agent {agent.holder}: ", (agent.result, style), f" {agent.revision[:12]} since {agent.since}")
+    )
+    if agent.message:
+        console.print(f"  {agent.message}")
+    if agent.result != "applied" and agent.applied:
+        console.print(f"  what runs is {agent.applied[:12]}")
+
+
 def document(status: Status, requests: Mapping[str, int]) -> dict[str, Any]:
     """Return a status as a document."""
     by_state: dict[str, int] = defaultdict(int)
@@ -119,6 +139,7 @@ def document(status: Status, requests: Mapping[str, int]) -> dict[str, Any]:
         "revision": status.revision,
         "plan": status.plan,
         "lastRun": status.last.document() if status.last else None,
+        "agent": status.agent.document() if status.agent else None,
         "summary": dict(by_state),
         "components": [
             {

@@ -175,7 +175,7 @@ async def test_the_whole_life_of_an_environment(site: Site) -> None:
     assert not last.failed, told(last)
     everything = (GroupKind("", "ConfigMap"), GroupKind("", "Namespace"), GroupKind("apps", "Deployment"))
     assert await site.members(*everything) == {"ConfigMap/last", f"ConfigMap/{site.name}.other"}
-    record = await history.read(site.cluster, site.name)
+    record = (await history.read(site.cluster, site.name)).run
     assert record is not None
     assert record.result == "applied"
 
@@ -264,7 +264,8 @@ async def test_the_lease_keeps_a_second_writer_out(site: Site) -> None:
     clock = SystemClock()
 
     def hold(holder: str) -> AbstractAsyncContextManager[lease.Held]:
-        return lease.hold(site.cluster, site.name, holder=holder, timeout=1.5, clock=clock, on_wait=waited.append)
+        patience = lease.Patience(1.5, waited.append)
+        return lease.hold(site.cluster, site.name, holder=holder, patience=patience, clock=clock)
 
     async with hold("ada"):
         with pytest.raises(LeaseHeld, match="held by ada"):

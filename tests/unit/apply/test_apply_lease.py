@@ -22,7 +22,7 @@ NAME = "reconciler-dev"
 def take(
     cluster: FakeCluster, clock: PatientClock, holder: str, told: list[str], patience: float = 60
 ) -> AbstractAsyncContextManager[lease.Held]:
-    return lease.hold(cluster, "dev", holder=holder, timeout=patience, clock=clock, on_wait=told.append)
+    return lease.hold(cluster, "dev", holder=holder, patience=lease.Patience(patience, told.append), clock=clock)
 
 
 def holder_of(cluster: FakeCluster) -> str:
@@ -151,14 +151,27 @@ async def test_the_agents_lease_is_another_one_and_names_the_dead() -> None:
         metadata = {"name": name, "namespace": SPACE}
         cluster.seed({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
     leading = lease.hold(
-        cluster, "dev", holder="bob", timeout=60, clock=clock, on_wait=told.append, role=lease.Role.AGENT
+        cluster, "dev", holder="bob", patience=lease.Patience(60, told.append), clock=clock, role=lease.Role.AGENT
     )
     async with leading as led:
         assert led.predecessor == "dead"
         since = clock.seconds
         writing = lease.hold(
-            cluster, "dev", holder="bob", timeout=0, clock=clock, on_wait=told.append, dead=led.predecessor
+            cluster, "dev", holder="bob", patience=lease.Patience(0, dead=led.predecessor), clock=clock
         )
         async with writing:
             assert clock.seconds == since
             assert holder_of(cluster) == "bob"
+
+
+async def test_waiting_ends_when_it_is_told_to_stop() -> None:
+    cluster, clock, stop = FakeCluster(), PatientClock(), asyncio.Event()
+
+    def told(_: str) -> None:
+        stop.set()
+
+    async with take(cluster, clock, "ada", []):
+        patience = lease.Patience(float("inf"), told, stop)
+        with pytest.raises(LeaseHeld, match="held by ada"):
+            await lease.hold(cluster, "dev", holder="bob", patience=patience, clock=clock).__aenter__()
+    assert clock.seconds < lease.RENEW_EVERY

@@ -1,0 +1,225 @@
+"""One run of one environment at one commit: render, plan, and where something differs apply, under both Leases."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from reconciler import environment as environments
+from reconciler import pipeline
+from reconciler.apply import lease
+from reconciler.apply import run as application
+from reconciler.environment.load import FILE, ROOT
+from reconciler.errors import ConfigError, LeaseHeld, LeaseLost, ReconcilerError, SourceError, Unavailable
+from reconciler.model.plan import Action
+from reconciler.plan import mark
+from reconciler.preview.changeid import change_id, digests
+from reconciler.telemetry import logger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from reconciler.apply.lease import Held
+    from reconciler.clock import Clock
+    from reconciler.cluster.port import Cluster
+    from reconciler.model.outcome import Event, Outcome, Report
+    from reconciler.model.plan import Plan
+    from reconciler.observe.memory import Memory
+    from reconciler.pipeline import Checkout, Planned
+    from reconciler.preview.changeid import Digests
+    from reconciler.source.mirror import Mirror
+    from reconciler.source.repository import Repository
+
+WRITER_PATIENCE: Final = 30.0  # seconds that an `apply` by hand is waited for
+SHOWN: Final = 3  # failures that a message names
+
+
+class Result(StrEnum):
+    """What became of a run."""
+
+    APPLIED = "applied"  # everything is as git wants it
+    FAILED = "failed"  # some objects are not
+    REFUSED = "refused"  # the policy refuses the plan; nothing was written
+    INVALID = "invalid"  # the commit cannot be rendered; nothing was written
+    INTERRUPTED = "interrupted"  # stopped, superseded or the Lease was lost; the next run continues
+    ERROR = "error"  # the cluster or git did not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The end of a run. `wanted` are the digests of what git wants, None where it could not be rendered."""
+
+    result: Result
+    message: str = ""
+    wanted: Digests | None = None
+    change: str = ""
+    drifted: int = 0
+    changed: bool = False
+    report: Report | None = None
+    silent: bool = False  # nobody to tell it to: the cluster does not answer, or is another replica's
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one run is given.
+
+    `applied` is the commit that was applied completely before, `before` the one that was rendered last, with its digests
+    where they are still known.
+    """
+
+    environment: str
+    revision: str
+    mirror: Mirror
+    leading: Held
+    clock: Clock
+    stop: asyncio.Event
+    applied: str | None = None
+    before: str | None = None
+    digests: Mapping[str, Digests] = field(default_factory=dict)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the commit has not been applied yet, so that what differs is its change and no drift."""
+        return self.revision != self.applied
+
+
+def open_checkout(repository: Repository, revision: str, name: str) -> Checkout:
+    """Read an environment at a commit; raises InvalidEnvironment, RevisionNotFound."""
+    files = repository.tree(revision)
+    return pipeline.Checkout(files, environments.load(files, f"{ROOT}/{name}/{FILE}"), revision)
+
+
+def rendered(mirror: Mirror, revision: str, name: str) -> Digests:
+    """Return the digests of what a commit wants; raises ConfigError, SourceError. Takes the processor for a while."""
+    with closing(mirror.repository()) as repository:
+        checkout = open_checkout(repository, revision, name)
+        desired = mark.marked(pipeline.render(checkout))
+        pipeline.order(desired, checkout.environment)
+        return digests(desired)
+
+
+@asynccontextmanager
+async def either(*events: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """Give an event that is set as soon as one of these is."""
+    any_of = asyncio.Event()
+
+    async def watch(event: asyncio.Event) -> None:
+        await event.wait()
+        any_of.set()
+
+    watching = [asyncio.create_task(watch(event)) for event in events]
+    try:
+        yield any_of
+    finally:
+        for item in watching:
+            item.cancel()
+
+
+async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
+    """Bring an environment to a commit; nothing is raised for what git or the cluster answer."""
+    guarded = cluster.guarded(task.leading.require)
+    with closing(task.mirror.repository()) as repository:
+        try:
+            checkout = await asyncio.to_thread(open_checkout, repository, task.revision, task.environment)
+        except (ConfigError, SourceError) as error:
+            return Ran(Result.INVALID, str(error))
+        try:
+            if not task.fresh:
+                planned = await pipeline.plan(checkout, guarded, memory)
+                if planned.plan.empty and not any(change.problem for change in planned.plan.changes):
+                    return Ran(Result.APPLIED, wanted=digests(planned.desired))
+            return await _under_lease(task, checkout, guarded, memory)
+        except ConfigError as error:
+            return Ran(Result.INVALID, str(error))
+        except (LeaseHeld, LeaseLost) as error:
+            return Ran(Result.INTERRUPTED, str(error), silent=True)
+        except ReconcilerError as error:
+            return Ran(Result.ERROR, str(error), silent=isinstance(error, Unavailable))
+
+
+async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory: Memory) -> Ran:
+    """Plan and apply as the only writer; an `apply` by hand is waited for, a dead agent before us is not."""
+    writing = lease.hold(
+        cluster,
+        task.environment,
+        holder=task.leading.holder,
+        patience=lease.Patience(WRITER_PATIENCE, tell_wait, task.stop, task.leading.predecessor),
+        clock=task.clock,
+    )
+    async with writing as held, either(task.stop, task.leading.lost, held.lost) as stop:
+
+        def require() -> None:
+            task.leading.require()
+            held.require()
+
+        planned = await pipeline.plan(checkout, cluster, memory)
+        wanted = digests(planned.desired)
+        change = await asyncio.to_thread(_change, task, wanted)
+        if planned.plan.refusals:
+            return Ran(Result.REFUSED, _refused(planned.plan), wanted, change)
+        report = await application.apply(
+            cluster.guarded(require),
+            planned.plan,
+            checkout.environment,
+            planned.observation.discovery,
+            clock=task.clock,
+            stop=stop,
+            emit=_logged,
+        )
+        return _ran(task, planned, report, wanted, change)
+
+
+def _change(task: Task, wanted: Digests) -> str:
+    """Return the id of the change that this commit is; "" where there is none, or where nobody knows what was before."""
+    if not task.fresh or task.before is None:
+        return ""
+    try:
+        before = task.digests.get(task.before) or rendered(task.mirror, task.before, task.environment)
+    except ReconcilerError:
+        return ""  # history was rewritten, or what was before could not be rendered
+    return change_id(task.environment, before, wanted)
+
+
+def _ran(task: Task, planned: Planned, report: Report, wanted: Digests, change: str) -> Ran:
+    result = Result.INTERRUPTED if report.interrupted else Result.FAILED if report.failed else Result.APPLIED
+    differing = sum(1 for item in planned.plan.changes if item.action is not Action.UNCHANGED)
+    return Ran(
+        result,
+        _failures(report) if report.failed else "",
+        wanted,
+        change,
+        drifted=0 if task.fresh else differing,
+        changed=any(item.result in ("applied", "pruned") for item in report.outcomes),
+        report=report,
+    )
+
+
+def _refused(plan: Plan) -> str:
+    told = "; ".join(f"{item.message}. {item.hint}" for item in plan.refusals)
+    if all(item.acknowledgeable for item in plan.refusals):
+        told += f"; or accept it as it is with: reconciler apply {plan.environment} --acknowledge {plan.id}"
+    return told
+
+
+def _failures(report: Report) -> str:
+    failed = [item for item in report.outcomes if item.failed]
+    told = "; ".join(map(_told, failed[:SHOWN]))
+    return told + (f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else "")
+
+
+def _told(outcome: Outcome) -> str:
+    return f"{outcome.id}: {outcome.message or (outcome.health.message if outcome.health else outcome.result)}"
+
+
+def tell_wait(holder: str) -> None:
+    """Log that another holder of a Lease is waited for."""
+    logger().info("lease.waited_for", holder=holder)
+
+
+def _logged(event: Event) -> None:
+    log = logger()
+    write = log.warning if event.phase in ("failed", "skipped") else log.debug
+    write(f"object.{event.phase}", component=event.component, object=str(event.id), message=event.message)
