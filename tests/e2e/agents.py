@@ -1,0 +1,132 @@
+"""Agents as real processes, as Pods would run them: with the ServiceAccount's files where a Pod has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.sandbox.control import Sandbox
+
+FILES = "/run/secrets/kubernetes.io/serviceaccount"
+IN_POD = f'mount -t tmpfs none /run && mkdir -p {FILES} && cp "$0"/* {FILES}/ && exec "$@"'
+SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Agent:
+    """A running agent."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def wait_for(self, event: str, after: int = 0, within: float = SECONDS, **fields: object) -> dict[str, Any]:
+        """Return the first logged event, from a line on, that has these fields."""
+        end = time.monotonic() + within
+        while time.monotonic() < end:
+            for line in self.lines[after:]:
+                if line["event"] == event and all(line.get(key) == value for key, value in fields.items()):
+                    return line
+            assert self.process.poll() is None, f"the agent ended:\n{self.log.read_text()[-4000:]}"
+            time.sleep(0.05)
+        raise AssertionError(f"no {event} {fields} within {within} s:\n{self.log.read_text()[-6000:]}")
+
+    def get(self, path: str) -> str:
+        """Ask its server."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def stop(self) -> tuple[int, float]:
+        """Send SIGTERM; return the exit code and how long it took."""
+        begun = time.monotonic()
+        self.process.terminate()
+        return self.process.wait(timeout=60), time.monotonic() - begun
+
+    def kill(self) -> None:
+        """End it as the machine under it would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """The identity of a Pod: a folder with token, ca.crt and namespace, and the API server's address."""
+
+    folder: Path
+    server: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sandbox: Sandbox, folder: Path, account: str, namespace: str) -> Pod:
+        """Return the identity of a ServiceAccount, as the TokenRequest API and the root CA's ConfigMap give it."""
+        folder.mkdir(parents=True)
+        kubectl = sandbox.run_kubectl
+        (folder / "token").write_text(kubectl("create", "token", account, "-n", namespace, "--duration", "1h").strip())
+        (folder / "ca.crt").write_text(
+            kubectl("get", "configmap", "kube-root-ca.crt", "-n", namespace, "-o", r"jsonpath={.data.ca\.crt}")
+        )
+        (folder / "namespace").write_text(namespace)
+        server = kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}").strip()
+        return cls(folder, server)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return a command line that runs with this identity; it needs root, for a mount of its own."""
+        return ["unshare", "--mount", "sh", "-c", IN_POD, str(self.folder), *arguments]
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """The variables that a Pod has."""
+        host, _, port = self.server.removeprefix("https://").rpartition(":")
+        return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+
+
+@contextmanager
+def running(pod: Pod, folder: Path, port: int, *options: str, **variables: str) -> Iterator[Agent]:
+    """Run an agent for environment `dev` in a Pod's place; it is ended at the latest when left."""
+    folder.mkdir(parents=True)
+    arguments = (sys.executable, "-m", "reconciler.cli.main", "--log-format", "json", "agent", "--in-cluster")
+    settings = ("--environment", "dev", "--mirror", str(folder / "mirror"), "--listen", f"127.0.0.1:{port}")
+    keep = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "RECONCILER_", "GIT_"))}
+    surroundings = {**keep, **pod.surroundings, "RECONCILER_CACHE_DIR": str(folder / "cache"), **variables}
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            pod.command(*arguments, *settings, *options),
+            env=surroundings,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Agent(process, log, port)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(timeout=10)
+
+
+def until(check: Callable[[], object], within: float = SECONDS) -> Any:
+    """Return what a check gives once it gives something."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        if found := check():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not within {within} s")
