@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.e2e.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from reconciler.sandbox.control import Sandbox
 
@@ -86,6 +91,12 @@ class Pod:
         server = kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}").strip()
         return cls(folder, server)
 
+    @property
+    def credential(self) -> str:
+        """What the audit log calls this token (KEP-4193)."""
+        payload = (self.folder / "token").read_text().split(".")[1]
+        return f"JTI={json.loads(base64.urlsafe_b64decode(payload + '=' * (-len(payload) % 4)))['jti']}"
+
     def command(self, *arguments: str) -> list[str]:
         """Return a command line that runs with this identity; it needs root, for a mount of its own."""
         return ["unshare", "--mount", "sh", "-c", IN_POD, str(self.folder), *arguments]
@@ -120,6 +131,60 @@ def running(pod: Pod, folder: Path, port: int, *options: str, **variables: str) 
         if process.poll() is None:
             process.kill()
             process.wait(timeout=10)
+
+
+class Proxy:
+    """A way to a server that can be cut and mended."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self.port = free_port()
+        self._listener: socket.socket | None = None
+        self._pairs: list[socket.socket] = []
+
+    @classmethod
+    @contextmanager
+    def to(cls, url: str) -> Iterator[Proxy]:
+        """Give a way to the server of a URL."""
+        host, _, port = url.rpartition("/")[2].rpartition(":")
+        proxy = cls(host, int(port))
+        proxy.up()
+        try:
+            yield proxy
+        finally:
+            proxy.down()
+
+    def up(self) -> None:
+        """Take connections."""
+        self._listener = listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def down(self) -> None:
+        """Refuse connections and cut those that there are."""
+        if self._listener is not None:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        for end in self._pairs:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._pairs.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection(self._target)
+                self._pairs += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
 
 
 def until(check: Callable[[], object], within: float = SECONDS) -> Any:

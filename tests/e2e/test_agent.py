@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import signal
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.sandbox import control
 from tests.e2e import agents
-from tests.e2e.agents import Pod, until
-from tests.e2e.conftest import IDENTITY
+from tests.e2e.agents import Pod, Proxy, until
 from tests.e2e.ports import free_port
+from tests.e2e.shipped import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from reconciler.sandbox.control import Sandbox
+    from tests.e2e.agents import Agent
     from tests.forge.client import Forge
 
 pytestmark = [
@@ -29,61 +30,9 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a Pod's files are put where a Pod has them, by a mount"),
 ]
 
-ROOT = Path(__file__).parents[2]
 SECRET = "a-webhook-secret"
 GRAFANA = "base/monitoring/grafana/grafana.yaml"
 ACCOUNT, NAMESPACE = "reconciler", "reconciler-system"
-
-
-class Repository:
-    """A copy of the shipped platform in a repository of the forge."""
-
-    def __init__(self, forge: Forge, folder: Path, name: str) -> None:
-        self.forge, self.folder, self.name = forge, folder, name
-        for part in ("base", "overlays", "environments"):
-            shutil.copytree(ROOT / part, folder / part)
-        self.git("init", "-q", "-b", "main")
-        self.replace("environments/dev/environment.yaml", "interval: 5m", "interval: 3s")
-        forge.create_repository(name)
-
-    def git(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ("git", *arguments),
-            cwd=self.folder,
-            check=True,
-            env={**os.environ, **IDENTITY},
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
-
-    def replace(self, path: str, old: str, new: str) -> None:
-        file = self.folder / path
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new))
-
-    def commit(self, message: str) -> str:
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", message)
-        return self.git("rev-parse", "HEAD")
-
-    def push(self, *references: str) -> None:
-        self.forge.push(self.folder, self.name, *references)
-
-    def command(self, *arguments: str, code: int = 0, **variables: str) -> str:
-        """Run the reconciler in the repository and return what it prints."""
-        done = subprocess.run(
-            (sys.executable, "-m", "reconciler.cli.main", *arguments),
-            cwd=self.folder,
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
 
 
 @pytest.fixture
@@ -121,13 +70,79 @@ def noted(sandbox: Sandbox, reason: str, *words: str) -> dict[str, Any]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A platform that an agent keeps as its repository says."""
+
+    sandbox: Sandbox
+    repository: Repository
+    agent: Agent
+
+    def pushed(self, message: str) -> str:
+        """Commit and push, and wait until the agent has been told of it."""
+        commit = self.repository.commit(message)
+        self.repository.push("main")
+        self.agent.wait_for("webhook.push", commit=commit)
+        return commit
+
+    def a_push_is_applied(self) -> str:
+        self.repository.replace(GRAFANA, "replicas: 1", "replicas: 2")
+        commit = self.pushed("two of grafana")
+        done = self.agent.wait_for("run.finished", revision=commit)
+        assert (done["result"], live(self.sandbox)) == ("applied", "2"), done
+        noted(self.sandbox, "Applied", commit[:12], done["change"])
+        return commit
+
+    def a_hand_edit_is_repaired(self, commit: str) -> None:
+        mark, target = len(self.agent.lines), ("deployment/grafana", "-n", "monitoring")
+        self.sandbox.run_kubectl("annotate", *target, "by=hand")  # not ours: nobody minds
+        self.sandbox.run_kubectl("set", "image", *target, "grafana=example.com/mine:1")
+        repaired = self.agent.wait_for("run.finished", mark, drifted=1, result="applied")
+        assert repaired["revision"] == commit
+        assert "example.com/mine" not in live(self.sandbox, "{.spec.template.spec.containers[0].image}")
+        noted(self.sandbox, "DriftRepaired", commit[:12])
+
+    def a_bad_commit_changes_nothing(self, before: str) -> None:
+        self.repository.replace(GRAFANA, "replicas: 2", "replicas: 3\n    : broken")
+        commit = self.pushed("a bad commit")
+        done = self.agent.wait_for("run.finished", revision=commit)
+        assert done["result"] == "invalid"
+        assert f"{GRAFANA}:" in done["told"]
+        noted(self.sandbox, "InvalidRevision", commit[:12], f"{GRAFANA}:")
+        assert live(self.sandbox) == "2"
+        assert 'reconciler_last_run_succeeded{environment="dev"} 0.0' in self.agent.get("/metrics")
+        here = {"RECONCILER_SANDBOX": self.sandbox.name}
+        told = self.repository.command("--revision", before, "status", "dev", "-o", "json", variables=here)
+        agent = json.loads(told)["agent"]
+        assert (agent["revision"], agent["result"], agent["applied"]) == (commit, "invalid", before)
+
+    def a_good_one_after_it_is_applied(self) -> None:
+        self.repository.replace(GRAFANA, "replicas: 3\n    : broken", "replicas: 3")
+        commit = self.pushed("a good one after it")
+        done = self.agent.wait_for("run.finished", revision=commit)
+        assert (done["result"], live(self.sandbox)) == ("applied", "3"), done
+        assert 'reconciler_webhooks_total{result="push"}' in self.agent.get("/metrics")
+
+    def it_ends_cleanly(self) -> None:
+        code, seconds = self.agent.stop()
+        assert (code, seconds < 5) == (0, True), (code, seconds)
+        assert "agent.stopped" in [line["event"] for line in self.agent.lines]
+        for name in ("reconciler-dev", "reconciler-dev.agent"):
+            holder = ("get", "lease", name, "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}")
+            assert self.sandbox.run_kubectl(*holder) == "", name
+
+    def its_rights_were_enough(self) -> None:
+        user = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+        refused = [json.loads(line) for line in self.sandbox.audit_log.read_text().splitlines() if '"code":403' in line]
+        assert [item["requestURI"] for item in refused if item["user"]["username"] == user] == []
+
+
 def test_a_platform_lives_by_its_repository(sandbox: Sandbox, forge: Forge, tmp_path: Path) -> None:
     """Pushed, applied, repaired, a bad commit reported and not applied, a good one applied, and a clean end."""
-    here = {"RECONCILER_SANDBOX": sandbox.name}
     repository = Repository(forge, tmp_path / "platform", f"platform-{os.getpid()}")
     first = repository.commit("the platform")
     repository.push("main")
-    repository.command("apply", "dev", "--yes", "-o", "json", **here)
+    repository.command("apply", "dev", "--yes", variables={"RECONCILER_SANDBOX": sandbox.name})
     port = free_port()
     pod = Pod.of(sandbox, tmp_path / "pod", ACCOUNT, NAMESPACE)
     source = ("--source", forge.clone_url(repository.name), "--poll", "3600")
@@ -136,49 +151,108 @@ def test_a_platform_lives_by_its_repository(sandbox: Sandbox, forge: Forge, tmp_
         assert done["result"] == "applied", done
         assert agent.get("/healthz") == agent.get("/readyz") == "ok\n"
         forge.create_hook(repository.name, f"http://127.0.0.1:{port}/webhook", SECRET)
+        story = Story(sandbox, repository, agent)
+        second = story.a_push_is_applied()
+        story.a_hand_edit_is_repaired(second)
+        story.a_bad_commit_changes_nothing(second)
+        story.a_good_one_after_it_is_applied()
+        story.it_ends_cleanly()
+        story.its_rights_were_enough()
 
-        repository.replace(GRAFANA, "replicas: 1", "replicas: 2")
-        second = repository.commit("two of grafana")
+
+def writes(sandbox: Sandbox, pod: Pod) -> list[dict[str, Any]]:
+    """Return the audited requests of one Pod that changed something; each Pod has a token of its own."""
+    found = []
+    for line in sandbox.audit_log.read_text().splitlines():
+        item = json.loads(line)
+        credential = (item["user"].get("extra") or {}).get("authentication.kubernetes.io/credential-id", [""])[0]
+        wrote = item["verb"] in ("create", "update", "patch", "delete") and "dryRun=All" not in item["requestURI"]
+        if wrote and credential == pod.credential and item["responseStatus"]["code"] < 300:
+            found.append(item)
+    return found
+
+
+def of_objects(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the writes of what the environment is made of."""
+    return [item for item in items if item["objectRef"]["resource"] not in ("leases", "events")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+def test_another_replica_takes_over_and_they_never_write_at_the_same_time(
+    sandbox: Sandbox, forge: Forge, tmp_path: Path, number: signal.Signals
+) -> None:
+    """One of two is killed (or frozen, and goes on later) amid its writes: the other one writes only after it."""
+    here = {"RECONCILER_SANDBOX": sandbox.name}
+    repository = Repository(forge, tmp_path / "platform", f"two-{os.getpid()}-{number}")
+    repository.commit("the platform")
+    repository.push("main")
+    repository.command("apply", "dev", "--yes", variables=here)
+    pods = [Pod.of(sandbox, tmp_path / f"pod{index}", ACCOUNT, NAMESPACE) for index in range(2)]
+    source = ("--source", forge.clone_url(repository.name), "--poll", "1")
+    with (
+        agents.running(pods[0], tmp_path / "first", free_port(), *source) as first,
+        agents.running(pods[1], tmp_path / "second", free_port(), *source) as second,
+    ):
+        until(lambda: any(line["event"] == "lease.held" for line in (*first.lines, *second.lines)))
+        leading, waiting = (first, second) if any(x["event"] == "lease.held" for x in first.lines) else (second, first)
+        waiting.wait_for("lease.waited_for")
+        leading.wait_for("run.finished")
+        for kind in ("base/monitoring", "base/logging"):
+            for file in (repository.folder / kind).rglob("*.yaml"):
+                if file.name != "kustomization.yaml" and "replicas: 1\n" in file.read_text():
+                    file.write_text(file.read_text().replace("replicas: 1\n", "replicas: 2\n"))
+        commit = repository.commit("many changes")
         repository.push("main")
-        agent.wait_for("webhook.push", commit=second)
-        done = agent.wait_for("run.finished", revision=second)
-        assert (done["result"], live(sandbox)) == ("applied", "2"), done
-        noted(sandbox, "Applied", second[:12], done["change"])
-
-        mark = len(agent.lines)
-        sandbox.run_kubectl("annotate", "service/grafana", "-n", "monitoring", "by=hand")  # not ours: nobody minds
-        sandbox.run_kubectl("set", "image", "deployment/grafana", "-n", "monitoring", "grafana=example.com/mine:1")
-        repaired = agent.wait_for("run.finished", mark, drifted=1, result="applied")
-        assert repaired["revision"] == second
-        assert "example.com/mine" not in live(sandbox, "{.spec.template.spec.containers[0].image}")
-        noted(sandbox, "DriftRepaired", second[:12])
-
-        repository.replace(GRAFANA, "replicas: 2", "replicas: 3\n    : broken")
-        bad = repository.commit("a bad commit")
+        leading.wait_for("plan.made", revision=commit)
+        leading.process.send_signal(number)
+        begun = time.monotonic()
+        done = waiting.wait_for("run.finished", revision=commit, result="applied")
+        seconds = time.monotonic() - begun
+        assert done["result"] == "applied"
+        assert seconds < 30, "the Lease runs out after 15 s, and the writer's Lease is not waited for once more"
+        leading.process.send_signal(signal.SIGCONT)
+        time.sleep(3)
+        repository.replace(GRAFANA, "replicas: 2", "replicas: 1")
+        commit = repository.commit("and on")
         repository.push("main")
-        done = agent.wait_for("run.finished", revision=bad)
-        assert done["result"] == "invalid"
-        assert f"{GRAFANA}:" in done["told"]
-        noted(sandbox, "InvalidRevision", bad[:12], f"{GRAFANA}:")
-        assert live(sandbox, "{.spec.template.spec.containers[0].image}")
-        metrics = agent.get("/metrics")
-        assert 'reconciler_last_run_succeeded{environment="dev"} 0.0' in metrics
-        told = json.loads(repository.command("--revision", second, "status", "dev", "-o", "json", **here))["agent"]
-        assert (told["revision"], told["result"], told["applied"]) == (bad, "invalid", second)
+        waiting.wait_for("run.finished", revision=commit, result="applied")
+    old, new = (pods[0], pods[1]) if leading is first else (pods[1], pods[0])
+    before, after = of_objects(writes(sandbox, old)), of_objects(writes(sandbox, new))
+    assert before
+    assert after
+    assert max(item["stageTimestamp"] for item in before) < min(item["requestReceivedTimestamp"] for item in after)
 
-        repository.replace(GRAFANA, "replicas: 3\n    : broken", "replicas: 3")
-        good = repository.commit("a good one after it")
-        repository.push("main")
-        done = agent.wait_for("run.finished", revision=good)
-        assert (done["result"], live(sandbox)) == ("applied", "3"), done
-        assert 'reconciler_webhooks_total{result="push"}' in agent.get("/metrics")
 
-        code, seconds = agent.stop()
-        assert (code, seconds < 5) == (0, True), (code, seconds)
-        assert "agent.stopped" in [line["event"] for line in agent.lines]
-    for lease in ("reconciler-dev", "reconciler-dev.agent"):
-        held = sandbox.run_kubectl("get", "lease", lease, "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}")
-        assert held == "", lease
-    refused = [json.loads(line) for line in sandbox.audit_log.read_text().splitlines() if '"code":403' in line]
-    mine = [item for item in refused if item["user"]["username"] == f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"]
-    assert [item["requestURI"] for item in mine] == [], "the rights that are shipped are enough"
+def test_lost_servers_are_survived_and_reported(sandbox: Sandbox, forge: Forge, tmp_path: Path) -> None:
+    """Neither git nor the API server answer for a while: the agent says so, goes on trying, and catches up."""
+    here = {"RECONCILER_SANDBOX": sandbox.name}
+    repository = Repository(forge, tmp_path / "platform", f"lost-{os.getpid()}")
+    repository.commit("the platform")
+    repository.push("main")
+    repository.command("apply", "dev", "--yes", variables=here)
+    pod = Pod.of(sandbox, tmp_path / "pod", ACCOUNT, NAMESPACE)
+    with Proxy.to(pod.server) as api, Proxy.to(forge.url) as git:
+        source = forge.clone_url(repository.name).replace(forge.url, f"http://127.0.0.1:{git.port}")
+        reached = replace(pod, server=f"https://127.0.0.1:{api.port}")
+        with agents.running(reached, tmp_path / "agent", free_port(), "--source", source, "--poll", "1") as agent:
+            agent.wait_for("run.finished", result="applied")
+            git.down()
+            agent.wait_for("git.unreachable")
+            git.up()
+            agent.wait_for("git.reachable_again")
+            api.down()
+            mark = len(agent.lines)
+            agent.wait_for("lease.unreachable", mark)
+            assert 'reconciler_lease_held{environment="dev"} 0.0' in agent.get("/metrics")
+            assert agent.get("/healthz") == "ok\n"
+            repository.replace(GRAFANA, "replicas: 1", "replicas: 2")
+            commit = repository.commit("while nobody looks")
+            repository.push("main")
+            agent.wait_for("git.moved", mark, revision=commit)
+            api.up()
+            agent.wait_for("run.finished", mark, revision=commit, result="applied")
+            assert live(sandbox) == "2"
+            api.down()
+            git.down()
+            code, seconds = agent.stop()
+            assert (code, seconds < 15) == (0, True), (code, seconds)
