@@ -169,6 +169,8 @@ def silence(error: Exception) -> Silence:
         return Silence(f"is not trusted: {reason}; check its address and SSL_CERT_FILE", unsent=True, hopeless=True)
     if isinstance(error, aiohttp.ClientConnectorError):
         return Silence(f"cannot be connected to: {reason}; is the address right?", unsent=True)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Silence(f"cannot be connected to: the proxy answered {error.status}", unsent=True)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Silence(f"cannot be connected to: no answer within {CONNECT_SECONDS:g} s", unsent=True)
     if isinstance(error, TimeoutError):

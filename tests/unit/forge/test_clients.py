@@ -308,6 +308,37 @@ def test_no_picture_of_an_object_shows_the_token() -> None:
     assert "acme/infra" in repr(target)
 
 
+async def test_a_proxy_is_asked_where_the_environment_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forge's own address is one that nobody has."""
+    clock = Pauses()
+    async with serving(Server("gitea")) as server, wire.session() as session:
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("http_proxy", server.url)
+        monkeypatch.setenv("https_proxy", server.url)
+        headers = {"Authorization": f"token {TOKEN}"}
+        told = await wire.Wire(session, clock, "http://forge.invalid/api/v1", headers, TOKEN, {}).get("/user")
+        assert told["login"] == server.user
+        with pytest.raises(ForgeError, match=r"https://forge\.invalid cannot be connected to: the proxy answered 401"):
+            await wire.Wire(session, clock, "https://forge.invalid/api/v1", headers, TOKEN, {}).get("/user")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"message": "two\\nlines \\u001b[31m"}', "two lines [31m"),
+        (b'{"message": {"base": ["is locked"]}}', '{"base":["is locked"]}'),
+        (b'{"error": "invalid_token", "error_description": "Token was revoked"}', "Token was revoked"),
+        (b'{"error": "404 Not Found"}', "404 Not Found"),
+        (b'{"message": "sesame-4711 is bad"}', "*** is bad"),
+        (b"<html>", ""),
+        (b"[]", ""),
+        (b"{}", ""),
+    ],
+)
+def test_the_forges_own_words_are_told_on_one_line(body: bytes, words: str) -> None:
+    assert wire.message(body, TOKEN) == words
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "unsent"),
     [

@@ -120,6 +120,13 @@ def test_without_ci_the_forge_itself_is_missing_too() -> None:
         assert name in text
 
 
+def test_without_ci_what_is_given_is_not_missing() -> None:
+    with pytest.raises(UsageError) as raised:
+        find({}, url="https://forge.example", repository="acme/infra", pull=1, sha=SHA)
+    assert len(str(raised.value).splitlines()) == 2
+    assert "--forge " in str(raised.value)
+
+
 def test_a_push_has_no_pull_request() -> None:
     assert "run for a pull request" in problems({**GITHUB, "GITHUB_REF": "refs/heads/main"})
     assert "run for a pull request" in problems({**GITLAB, "CI_MERGE_REQUEST_IID": ""})
