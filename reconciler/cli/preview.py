@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,18 +15,35 @@ from reconciler.cli.invocation import PlanOutput, invocation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.forge import Target
     from reconciler.model.origin import Origin
     from reconciler.model.preview import Folded, Preview
     from reconciler.source.repository import Repository
+
+MARKER = "preview"
 
 
 def preview(
     context: typer.Context,
     base: Annotated[str, typer.Option(metavar="REV", help="What the change is to be merged into.")],
     head: Annotated[str, typer.Option(metavar="REV", help="The change; compared with what both have in common.")],
+    post: Annotated[
+        bool, typer.Option("--post", help="Keep one comment on the pull request up to date, and set a commit status.")
+    ] = False,
+    forge: Annotated[
+        Literal["github", "gitlab", "gitea"] | None, typer.Option(help="Which forge; CI's variables say it by default.")
+    ] = None,
+    forge_url: Annotated[str | None, typer.Option(metavar="URL", help="The forge's address.")] = None,
+    forge_repository: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="The repository there.")] = None,
+    pull: Annotated[int | None, typer.Option(metavar="N", help="The pull request's number.")] = None,
     output: Annotated[PlanOutput, typer.Option("--output", "-o", help="What to print.")] = PlanOutput.TEXT,
 ) -> int:
-    """Show what a change does to every environment, from two commits alone: no cluster, no network."""
+    """Show what a change does to every environment, from two commits alone: no cluster, no network.
+
+    With --post, the token of the forge is read from GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN. Exits with 2 where the
+    head cannot be rendered; the comment says why.
+    """
+    from reconciler import forge as forges
     from reconciler.cli.checkout import open_repository
     from reconciler.preview.fold import fold
     from reconciler.preview.run import Side
@@ -32,10 +51,28 @@ def preview(
 
     repository = open_repository(invocation(context))
     first, last = repository.merge_base(base, head), repository.resolve(head)
+    target: Target | None = None
+    if post:
+        target = forges.find(os.environ, kind=forge, url=forge_url, repository=forge_repository, pull=pull, sha=last)
     made = made_of(Side(first, repository.tree(first)), Side(last, repository.tree(last)))
     folded = fold(made.environments)
     _print(repository, made, folded, output)
+    sys.stdout.flush()
+    if target is not None:
+        asyncio.run(_post(target, made, folded))
     return Exit.INVALID if made.failed else Exit.OK
+
+
+async def _post(target: Target, made: Preview, folded: Sequence[Folded]) -> None:
+    from reconciler import forge as forges
+    from reconciler.report import preview as report
+
+    limit = report.LIMIT - len(forges.hidden_line(MARKER)) - 1
+    async with forges.open_forge(target) as forge:
+        comment = await forge.upsert_comment(MARKER, report.markdown(made, folded, limit=limit))
+        state: forges.State = "failure" if made.failed else "success"
+        await forge.set_status(state, report.sentence(made), url=comment.url)
+    sys.stderr.write(f"the preview is at {comment.url}\n")
 
 
 def _print(repository: Repository, made: Preview, folded: Sequence[Folded], output: PlanOutput) -> None:

@@ -145,6 +145,17 @@ def _field(field: FieldChange) -> str:
     return f"{code(field.path)}: {old}→ {new}{place}\n"
 
 
+def sentence(preview: Preview) -> str:
+    """Return a preview in one line, for a commit status."""
+    broken = [item.environment for item in preview.environments if item.problems]
+    if broken:
+        return f"cannot be rendered: {', '.join(broken)}"
+    counts = Counter({action: sum(item.summary[action] for item in preview.environments) for action in ACTIONS})
+    told = ", ".join(f"{counts[action]} to {action}" for action in ACTIONS if counts[action])
+    names = ", ".join(item.environment for item in preview.environments)
+    return f"{told or 'no object changes'} in {names}" if names else "no environment changes"
+
+
 def document(preview: Preview, folded: Sequence[Folded], commits: Mapping[tuple[str, int], str]) -> dict[str, Any]:
     """Return a preview as a document; `commits` holds the commit of each origin's file and line."""
     return {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from reconciler.sandbox.control import Sandbox
@@ -108,3 +108,15 @@ def platform(tmp_path: Path, control_plane: Sandbox) -> Platform:
     root.mkdir()
     subprocess.run(("git", "init", "-q", "-b", "main"), cwd=root, check=True)
     return Platform(root, control_plane.kubeconfig, name, {"RECONCILER_CACHE_DIR": str(tmp_path / "cache")})
+
+
+@pytest.fixture
+def own_sandbox() -> Iterator[Sandbox]:
+    """Return a sandbox of the test's own: the shipped platform is applied to all of it."""
+    from reconciler.sandbox import control
+
+    name = f"own-{os.getpid()}"
+    try:
+        yield control.up(name, storage_class=False)
+    finally:
+        control.down(name)

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.sandbox import control
 from tests.e2e import agents
 from tests.e2e.agents import Pod, Proxy, until
 from tests.e2e.ports import free_port
 from tests.e2e.shipped import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from reconciler.sandbox.control import Sandbox
@@ -33,16 +31,6 @@ pytestmark = [
 SECRET = "a-webhook-secret"
 GRAFANA = "base/monitoring/grafana/grafana.yaml"
 ACCOUNT, NAMESPACE = "reconciler", "reconciler-system"
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """Return a sandbox of the test's own: the shipped platform is applied to all of it."""
-    name = f"agent-{os.getpid()}"
-    try:
-        yield control.up(name, storage_class=False)
-    finally:
-        control.down(name)
 
 
 def live(sandbox: Sandbox, path: str = "{.spec.replicas}") -> str:
@@ -137,8 +125,9 @@ class Story:
         assert [item["requestURI"] for item in refused if item["user"]["username"] == user] == []
 
 
-def test_a_platform_lives_by_its_repository(sandbox: Sandbox, forge: Forge, tmp_path: Path) -> None:
+def test_a_platform_lives_by_its_repository(own_sandbox: Sandbox, forge: Forge, tmp_path: Path) -> None:
     """Pushed, applied, repaired, a bad commit reported and not applied, a good one applied, and a clean end."""
+    sandbox = own_sandbox
     repository = Repository(forge, tmp_path / "platform", f"platform-{os.getpid()}")
     first = repository.commit("the platform")
     repository.push("main")
@@ -179,10 +168,10 @@ def of_objects(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_another_replica_takes_over_and_they_never_write_at_the_same_time(
-    sandbox: Sandbox, forge: Forge, tmp_path: Path, number: signal.Signals
+    own_sandbox: Sandbox, forge: Forge, tmp_path: Path, number: signal.Signals
 ) -> None:
     """One of two is killed (or frozen, and goes on later) amid its writes: the other one writes only after it."""
-    here = {"RECONCILER_SANDBOX": sandbox.name}
+    sandbox, here = own_sandbox, {"RECONCILER_SANDBOX": own_sandbox.name}
     repository = Repository(forge, tmp_path / "platform", f"two-{os.getpid()}-{number}")
     repository.commit("the platform")
     repository.push("main")
@@ -223,9 +212,9 @@ def test_another_replica_takes_over_and_they_never_write_at_the_same_time(
     assert max(item["stageTimestamp"] for item in before) < min(item["requestReceivedTimestamp"] for item in after)
 
 
-def test_lost_servers_are_survived_and_reported(sandbox: Sandbox, forge: Forge, tmp_path: Path) -> None:
+def test_lost_servers_are_survived_and_reported(own_sandbox: Sandbox, forge: Forge, tmp_path: Path) -> None:
     """Neither git nor the API server answer for a while: the agent says so, goes on trying, and catches up."""
-    here = {"RECONCILER_SANDBOX": sandbox.name}
+    sandbox, here = own_sandbox, {"RECONCILER_SANDBOX": own_sandbox.name}
     repository = Repository(forge, tmp_path / "platform", f"lost-{os.getpid()}")
     repository.commit("the platform")
     repository.push("main")

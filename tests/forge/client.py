@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS: Final = 60
 MERGE_SECONDS: Final = 60.0
+KNOWN_SECONDS: Final = 30.0
+NOT_KNOWN: Final = (404, 500)  # of a repository that counts as empty it says 500
 PAUSE_SECONDS: Final = 0.1
 NOT_YET: Final = "try again later"  # said of a pull request that is still being checked, and of one with conflicts
 MOST: Final = 50  # the longest page that the forge gives
@@ -76,8 +78,18 @@ class Forge:
         return self._object("POST", f"{self._at(repo)}/hooks", hook)
 
     def open_pull(self, repo: str, title: str, head: str, base: str) -> dict[str, Any]:
-        """Open a pull request between two branches; its `number` is what the other methods want."""
-        return self._object("POST", f"{self._at(repo)}/pulls", {"title": title, "head": head, "base": base})
+        """Open a pull request between two branches; its `number` is what the other methods want.
+
+        The forge learns of a push some time after it has returned, so branches that it does not know yet are waited for.
+        """
+        until = time.monotonic() + KNOWN_SECONDS
+        while True:
+            try:
+                return self._object("POST", f"{self._at(repo)}/pulls", {"title": title, "head": head, "base": base})
+            except Refused as error:
+                if error.status not in NOT_KNOWN or time.monotonic() > until:
+                    raise
+            time.sleep(PAUSE_SECONDS)
 
     def comments(self, repo: str, number: int) -> list[dict[str, Any]]:
         """Return the comments of a pull request, oldest first."""
