@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 import git
-from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
+from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
 from reconciler.errors import ConfigError, SourceError
 from reconciler.source.repository import Repository
@@ -118,6 +118,7 @@ class Remote:
             "GIT_SSH_COMMAND": self._ssh(),
             "GIT_SSH_VARIANT": "ssh",
             "GIT_TERMINAL_PROMPT": "0",
+            "GIT_TRACE_REDACT": "1",
             "LC_ALL": "C",
             **secrets,
             **numbered,
@@ -174,7 +175,7 @@ class Mirror:
         self._one = threading.Lock()  # held by who works in the directory
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
-        self._trusted = False  # whether the last that was seen of the repository is a fetch that went well
+        self._trusted = False  # whether the repository was seen to be whole, and no git was killed since
 
     @classmethod
     def open(cls, remote: Remote, directory: Path, seconds: float = FETCH_SECONDS) -> Mirror:
@@ -245,6 +246,7 @@ class Mirror:
             commit = self._fetch(self.path)
         except GitCommandError:
             if not self._mend():
+                self._trusted = True  # it was just looked at
                 raise
             commit = self._fetch(self.path)
         self._trusted = True
@@ -301,10 +303,8 @@ class Mirror:
             try:
                 output, words = process.communicate(timeout=self.seconds)
             except subprocess.TimeoutExpired as error:
-                raise SourceError(
-                    f"{self.remote.shown}, branch {self.remote.branch}: git {arguments[0]} was given up after "
-                    f"{self.seconds:g} s"
-                ) from error
+                what = f"{self.remote.shown}, branch {self.remote.branch}: git {arguments[0]}"
+                raise SourceError(f"{what} was given up after {self.seconds:g} s") from error
         if self._closed:
             raise SourceError(f"the mirror in {self.directory} is closed")
         if process.returncode:
@@ -315,7 +315,10 @@ class Mirror:
     def _running(self, command: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         if self._closed:
             raise SourceError(f"the mirror in {self.directory} is closed")
-        started = git.Git(self.directory).execute(command, as_process=True, env=environment, start_new_session=True)
+        try:
+            started = git.Git(self.directory).execute(command, as_process=True, env=environment, start_new_session=True)
+        except GitCommandNotFound as error:
+            raise SourceError("git is not there: it has to be installed, and on PATH") from error
         self._process = process = cast("subprocess.Popen[bytes]", started.proc)
         try:
             if self._closed:
@@ -323,14 +326,14 @@ class Mirror:
             yield process
         finally:
             self._process = None
-            if process.returncode is None:
+            if process.returncode is None or process.returncode < 0:
                 _kill(process)
                 with suppress(subprocess.TimeoutExpired):  # what left the group may still hold the pipes
                     process.communicate(timeout=KILL_SECONDS)
                 _sweep(self.path)
-            with suppress(ChildProcessError):  # as the first process of a container we inherit git's children
-                while True:
-                    os.waitpid(-process.pid, 0)
+                with suppress(ChildProcessError):  # as the first process of a container we inherit git's children
+                    while True:
+                        os.waitpid(-process.pid, 0)
 
     def _failure(self, error: GitCommandError) -> SourceError:
         words = str(error.stderr).strip().removeprefix("stderr:").strip(" '")
@@ -363,9 +366,8 @@ def _sweep(path: Path) -> bool:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End git and all that it has started: it talks to servers by children, which would stay."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _quoted(path: Path) -> str:

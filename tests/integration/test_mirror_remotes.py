@@ -151,7 +151,7 @@ def test_a_fetch_that_is_killed_leaves_nothing_behind(
     forge.push(checkout, repo, "main")
     wire.stall_after = HALF
     with fetched_elsewhere(remote, directory) as process:
-        until(lambda: half_written(directory), "a pack is being written")
+        until(lambda: wire.stalled.is_set() and half_written(directory), "a pack is being written")
         for pid in descendants(process.pid) if with_git else ():
             os.kill(pid, signal.SIGKILL)
         process.kill()
@@ -199,7 +199,7 @@ def test_closing_ends_a_fetch_that_stalls(forge: Forge, wire: Wire, repo: str, c
 
     thread = threading.Thread(target=fetch)
     thread.start()
-    until(lambda: half_written(tmp_path / "mirror"), "a pack is being written")
+    until(lambda: wire.stalled.is_set() and half_written(tmp_path / "mirror"), "a pack is being written")
     mirror.close()
     thread.join()
     assert told == [f"the mirror in {tmp_path / 'mirror'} is closed"]
@@ -218,7 +218,7 @@ def test_a_token_opens_a_private_repository(
     with closing(mirror):
         thread = threading.Thread(target=_fetch_in_vain, args=(mirror,))
         thread.start()
-        until(lambda: half_written(tmp_path / "mirror"), "a pack is being written")
+        until(lambda: wire.stalled.is_set() and half_written(tmp_path / "mirror"), "a pack is being written")
         lines = talkers()
         assert any("remote-https" in line for line in lines)
         assert not [line for line in lines if forge.token in line or pair in line]
@@ -229,6 +229,7 @@ def test_a_token_opens_a_private_repository(
         files = [path.read_bytes() for path in mirror.directory.rglob("*") if path.is_file()]
         assert not [content for content in files if forge.token.encode() in content or pair.encode() in content]
     assert pair.encode() in wire.heard
+    assert not (tmp_path / "remembered").exists()
 
 
 def _fetch_in_vain(mirror: Mirror) -> None:

@@ -89,7 +89,7 @@ class Wire(socketserver.ThreadingTCPServer):
         self.target, self.tls = target, tls
         self.port = int(self.server_address[1])
         self.stall_after: int | None = None  # bytes of one connection
-        self.ending = threading.Event()
+        self.stalled, self.ending = threading.Event(), threading.Event()
         self.heard = bytearray()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -109,6 +109,7 @@ class _Carrier(socketserver.BaseRequestHandler):
                 near.sendall(data)
                 count += len(data)
                 if wire.stall_after is not None and count >= wire.stall_after:
+                    wire.stalled.set()
                     wire.ending.wait()
                     break
             near.shutdown(socket.SHUT_RDWR)  # closing alone does not end it while another thread reads
