@@ -1,12 +1,18 @@
-# Two commands set everything up by themselves: `make demo` and `make test`.
+# Each command sets everything up by itself; `make demo` and `make test` are the ones to begin with.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format lint types contracts unit reference lock clean
+.PHONY: demo demo-agent demo-preview test check format lint types contracts unit reference lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end, on a sandbox
 	$(BIN)/python hack/demo
+
+demo-agent: $(VENV)/.installed  ## the agent: pushes, drift, a bad commit, a replica that dies
+	$(BIN)/python hack/demo-agent
+
+demo-preview: $(VENV)/.installed  ## a pull request: its preview as one comment, and the same change applied
+	$(BIN)/python hack/demo-preview
 
 test: $(VENV)/.installed check  ## everything: `make check`, then the tests on a real control plane
 	$(BIN)/pytest --cluster

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 FILES = "/run/secrets/kubernetes.io/serviceaccount"
 IN_POD = f'mount -t tmpfs none /run && mkdir -p {FILES} && cp "$0"/* {FILES}/ && exec "$@"'
+UNSHARED = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
 SECONDS = 60.0
+
+
+def possible() -> bool:
+    """Whether a process can have mounts of its own here: as root, or where users may make namespaces."""
+    try:
+        return subprocess.run((*UNSHARED, "true"), capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)
@@ -98,8 +107,8 @@ class Pod:
         return f"JTI={json.loads(base64.urlsafe_b64decode(payload + '=' * (-len(payload) % 4)))['jti']}"
 
     def command(self, *arguments: str) -> list[str]:
-        """Return a command line that runs with this identity; it needs root, for a mount of its own."""
-        return ["unshare", "--mount", "sh", "-c", IN_POD, str(self.folder), *arguments]
+        """Return a command line that runs with this identity, see `possible`."""
+        return [*UNSHARED, "sh", "-c", IN_POD, str(self.folder), *arguments]
 
     @property
     def surroundings(self) -> dict[str, str]:

@@ -88,7 +88,7 @@ def test_one_comment_follows_the_pull_request(forge: Forge, tmp_path: Path) -> N
     assert status(repository, good) == "success"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a Pod's files are put where a Pod has them, by a mount")
+@pytest.mark.skipif(not agents.possible(), reason="a process cannot have mounts of its own here (unshare)")
 def test_the_agent_names_the_change_that_was_previewed(own_sandbox: Sandbox, forge: Forge, tmp_path: Path) -> None:
     """Merged as one squashed commit: the Event of what is applied has the change id of the preview."""
     repository = Repository(forge, tmp_path / "platform", f"merged-{os.getpid()}")
