@@ -96,8 +96,8 @@ class Remote:
         """Return the environment variables that git is run with."""
         settings = list(_SETTINGS.items())
         secrets = {}
-        if self.token:
-            parts = urllib.parse.urlsplit(self.url)
+        parts = urllib.parse.urlsplit(self.url)
+        if self.token and parts.scheme in {"http", "https"}:
             place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
             settings += [("credential.helper", ""), (f"credential.{place}.helper", _HELPER)]  # "": nobody keeps it
             secrets["RECONCILER_MIRROR_USERNAME"] = urllib.parse.unquote(parts.username or "") or self.username

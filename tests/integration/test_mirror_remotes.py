@@ -14,6 +14,7 @@ import sys
 import threading
 import uuid
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -174,8 +175,8 @@ def test_a_server_that_stalls_is_given_up(forge: Forge, wire: Wire, repo: str, c
     commit(checkout, os.urandom(BLOB))
     forge.push(checkout, repo, "main")
     wire.stall_after = HALF
-    with closing(Mirror.open(at(wire, forge, repo, forge.token), tmp_path / "mirror", seconds=1)) as mirror:
-        with pytest.raises(SourceError, match="branch main: git fetch was given up after 1 s"):
+    with closing(Mirror.open(at(wire, forge, repo, forge.token), tmp_path / "mirror", seconds=2)) as mirror:
+        with pytest.raises(SourceError, match="branch main: git fetch was given up after 2 s"):
             mirror.fetch()
         assert not [line for line in talkers() if line.startswith("git")]
         assert not leftovers(mirror)
@@ -230,6 +231,14 @@ def test_a_token_opens_a_private_repository(
         assert not [content for content in files if forge.token.encode() in content or pair.encode() in content]
     assert pair.encode() in wire.heard
     assert not (tmp_path / "remembered").exists()
+
+
+def test_the_address_may_name_the_user(forge: Forge, wire: Wire, repo: str, checkout: Path, tmp_path: Path) -> None:
+    remote = at(wire, forge, repo, forge.token)
+    remote = replace(remote, url=remote.url.replace("://", f"://{forge.user}@"))
+    with closing(Mirror.open(remote, tmp_path / "mirror")) as mirror:
+        assert mirror.fetch() == git(checkout, "rev-parse", "HEAD")
+    assert base64.b64encode(f"{forge.user}:{forge.token}".encode()) in wire.heard
 
 
 def _fetch_in_vain(mirror: Mirror) -> None:
