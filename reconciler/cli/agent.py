@@ -50,8 +50,12 @@ def agent(
         str, typer.Option(metavar="HOST:PORT", envvar="RECONCILER_LISTEN", help="Health, metrics and webhooks.")
     ] = "127.0.0.1:8080",
     poll: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="How often git is asked.")] = 60.0,
-    ssh_key: Annotated[Path | None, typer.Option(metavar="FILE", envvar="RECONCILER_SSH_KEY")] = None,
-    known_hosts: Annotated[Path | None, typer.Option(metavar="FILE", envvar="RECONCILER_KNOWN_HOSTS")] = None,
+    ssh_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="RECONCILER_SSH_KEY", help="The private key for ssh.")
+    ] = None,
+    known_hosts: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="RECONCILER_KNOWN_HOSTS", help="Host keys that ssh trusts.")
+    ] = None,
 ) -> None:
     """Follow a repository and keep environments as it says: apply commits, repair drift, report.
 
