@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, closing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler import environment as environments
 from reconciler.agent.follow import Follower
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock
     from reconciler.environment import Environment
 
+PLANNING: Final = 2  # runs that render and plan at once
+
 
 class Agent:
     """One replica."""
@@ -31,6 +33,7 @@ class Agent:
         self._settings, self._connect, self._clock = settings, connect, clock
         self._metrics = Metrics()
         self._schedule = Schedule()
+        self._planning = asyncio.Semaphore(PLANNING)
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._crashed: BaseException | None = None
@@ -102,6 +105,7 @@ class Agent:
             schedule=self._schedule,
             metrics=self._metrics,
             clock=self._clock,
+            planning=self._planning,
         )
         worker.move(environment, revision)
         self._workers[worker.name] = worker

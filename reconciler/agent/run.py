@@ -76,6 +76,7 @@ class Task:
     leading: Held
     clock: Clock
     stop: asyncio.Event
+    planning: asyncio.Semaphore  # how many runs may render and plan at once; each holds a whole environment in memory
     applied: str | None = None
     before: str | None = None
     digests: Mapping[str, Digests] = field(default_factory=dict)
@@ -128,7 +129,8 @@ async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
             return Ran(Result.INVALID, str(error))
         try:
             if not task.fresh:
-                planned = await pipeline.plan(checkout, guarded, memory)
+                async with task.planning:
+                    planned = await pipeline.plan(checkout, guarded, memory)
                 if planned.plan.empty and not any(change.problem for change in planned.plan.changes):
                     return Ran(Result.APPLIED, wanted=digests(planned.desired))
             return await _under_lease(task, checkout, guarded, memory)
@@ -155,7 +157,8 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
             task.leading.require()
             held.require()
 
-        planned = await pipeline.plan(checkout, cluster, memory)
+        async with task.planning:
+            planned = await pipeline.plan(checkout, cluster, memory)
         wanted = digests(planned.desired)
         change = await asyncio.to_thread(_change, task, wanted)
         if planned.plan.refusals:

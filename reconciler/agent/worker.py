@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from reconciler.agent import announce, run
+from reconciler.agent.memory import release
 from reconciler.agent.run import Ran, Result
 from reconciler.apply import history, lease
 from reconciler.environment import seconds
@@ -46,12 +47,14 @@ class Worker:
         schedule: Schedule,
         metrics: Metrics,
         clock: Clock,
+        planning: asyncio.Semaphore,
     ) -> None:
         """Begin for an environment; nothing happens before `serve`."""
         self.environment = environment
         self.name = environment.name
         self._settings, self._mirror, self._connect = settings, mirror, connect
         self._schedule, self._metrics, self._clock = schedule, metrics, clock
+        self._planning = planning
         self._stop = asyncio.Event()  # of this worker
         self._ending = asyncio.Event()  # of the run under way: it is to end after the requests in flight
         self._idle = asyncio.Event()
@@ -162,6 +165,7 @@ class Worker:
                 self._again()
         finally:
             self._run = None
+            release()
 
     async def _told(self, held: Held, revision: str) -> None:
         with structlog.contextvars.bound_contextvars(
@@ -197,6 +201,7 @@ class Worker:
             held,
             self._clock,
             self._ending,
+            self._planning,
             record.applied if record is not None and record.result == Result.APPLIED else None,
             before,
             self._wanted,
