@@ -112,7 +112,7 @@ def _warnings(item: ChangeSet) -> Iterator[_Block]:
     for note in item.notes:
         yield _Block(f"- {code(item.environment)} {note}\n", "notes", heading)
     for refusal in item.expected:
-        told = f"applying this will be **refused** ({refusal.rule}): {code(refusal.message, width=400)}. {refusal.hint}"
+        told = f"applying this will be **refused** ({refusal.rule}): {code(refusal.message, width=400)}; {code(refusal.hint, width=400)}"
         yield _Block(f"- {code(item.environment)}: {told}\n", "warnings", heading)
     for field in item.settings:
         yield _Block(f"- {code(item.environment)}: {_field(field)}", "settings", heading)
@@ -125,7 +125,7 @@ def _change(folded: Folded, environments: int) -> str:
     lines = [f"- {code(str(change.id))} ({change.component}{moved}){where}{_origin(change)}\n"]
     if change.problem:
         lines.append(f"  - **the server will reject this**: {code(change.problem, width=400)}\n")
-    lines += [f"  - {note}\n" for note in change.notes]
+    lines += [f"  - {code(note, width=400)}\n" for note in change.notes]
     lines += [f"  - {_field(field)}" for field in change.fields[:FIELDS]]
     if len(change.fields) > FIELDS:
         lines.append(f"  - and {len(change.fields) - FIELDS} more fields\n")
