@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack, closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from reconciler import environment as environments
+from reconciler.agent import waiting
 from reconciler.agent.follow import Follower
 from reconciler.agent.metrics import CONTENT_TYPE, Metrics
 from reconciler.agent.run import open_checkout
 from reconciler.agent.schedule import Schedule
 from reconciler.agent.worker import Worker
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, SourceError
 from reconciler.source.mirror import Mirror
 from reconciler.telemetry import logger
 from reconciler.web.site import Site, served
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.environment import Environment
 
 PLANNING: Final = 2  # runs that render and plan at once
+CLOSE_SECONDS: Final = 2.0
 
 
 class Agent:
@@ -41,10 +43,13 @@ class Agent:
     async def serve(self, stop: asyncio.Event) -> None:
         """Follow git and reconcile until `stop` is set; then end runs, give Leases back and close.
 
-        Raises ConfigError or SourceError where the agent cannot even begin, and whatever a defect has raised.
+        Raises ConfigError where the agent cannot even begin, and whatever a defect has raised.
         """
-        settings = self._settings
-        mirror = await asyncio.to_thread(Mirror.open, settings.remote, settings.mirror)
+        settings, self._stop = self._settings, stop
+        try:
+            mirror = await asyncio.to_thread(Mirror.open, settings.remote, settings.mirror)
+        except SourceError as error:
+            raise ConfigError(str(error)) from error
         follower = Follower(mirror, settings.poll, self._clock, self._metrics)
 
         def on_push(branch: str) -> bool:
@@ -61,12 +66,11 @@ class Agent:
             settings.webhook_secret,
         )
         async with AsyncExitStack() as stack:
-            stack.enter_context(closing(mirror))
+            stack.push_async_callback(_close, mirror)
             port = await stack.enter_async_context(served(site, settings.host, settings.port))
             self._schedule.start()
             stack.callback(self._schedule.close)
             logger().info("agent.started", holder=settings.holder, source=settings.remote.shown, port=port)
-            self._stop = stop
             following = asyncio.create_task(follower.follow(lambda revision: self._moved(mirror, revision)))
             following.add_done_callback(self._ended)
             try:
@@ -82,15 +86,16 @@ class Agent:
     async def _moved(self, mirror: Mirror, revision: str) -> None:
         """Tell every environment of a new commit; begin new ones, end those that are gone."""
         found = await asyncio.to_thread(_read, mirror, revision, self._settings.environments)
-        for name in [name for name in self._workers if name not in found]:
-            logger().warning("environment.gone", environment=name, revision=revision, objects="stay as they are")
-            await self._drop(name)
+        for name in self._workers:
+            if name not in found:
+                logger().warning("environment.gone", environment=name, revision=revision, objects="stay as they are")
+        leaving = [name for name, worker in self._workers.items() if _leaves(worker, found.get(name))]
+        await asyncio.gather(*map(self._drop, leaving))
         for name, environment in found.items():
             if isinstance(environment, ConfigError):
                 logger().error("environment.invalid", environment=name, revision=revision, error=str(environment))
-                self._metrics.runs.labels(name, "invalid").inc(0 if name in self._workers else 1)
-            elif name in self._workers and self._workers[name].environment.spec.cluster != environment.spec.cluster:
-                await self._drop(name)
+                if name not in self._workers:
+                    self._metrics.runs.labels(name, "invalid").inc()
             if name in self._workers:
                 self._workers[name].move(None if isinstance(environment, ConfigError) else environment, revision)
             elif not isinstance(environment, ConfigError):
@@ -113,23 +118,18 @@ class Agent:
         task.add_done_callback(self._ended)
 
     async def _drop(self, name: str) -> None:
-        worker, task = self._workers.pop(name), self._tasks.pop(name)
-        worker.stop()
-        await asyncio.gather(task, return_exceptions=True)
-        self._metrics.forget(name)
+        await self._finish(name)
+        del self._workers[name], self._tasks[name]
+        self._metrics.remove(name)
 
     async def _end(self) -> None:
-        """End every worker; one whose cluster does not answer is not waited for."""
-        for worker in self._workers.values():
-            worker.stop()
-        tasks = list(self._tasks.values())
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=2 * self._settings.grace)
-        for task in late:
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*late, return_exceptions=True)
+        """End every worker; one whose cluster does not answer is cut off."""
+        await asyncio.gather(*map(self._finish, self._tasks))
+
+    async def _finish(self, name: str) -> None:
+        worker = self._workers[name]
+        worker.stop()
+        await waiting.ended(self._tasks[name], worker.patience)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """End the agent where a part of it has crashed: what restarts it can be trusted more than what is left."""
@@ -137,6 +137,20 @@ class Agent:
         if error is not None:
             self._crashed = error
             self._stop.set()
+
+
+async def _close(mirror: Mirror) -> None:
+    """Close the mirror and end its git; a disk that does not answer is not waited for."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await asyncio.to_thread(mirror.close)
+
+
+def _leaves(worker: Worker, found: Environment | ConfigError | None) -> bool:
+    """Whether a worker has to end: its environment is gone, or has moved to another cluster."""
+    if found is None or isinstance(found, ConfigError):
+        return found is None
+    return worker.environment.spec.cluster != found.spec.cluster
 
 
 def _read(mirror: Mirror, revision: str, wanted: tuple[str, ...]) -> dict[str, Environment | ConfigError]:

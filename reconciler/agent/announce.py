@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from reconciler.agent.run import Ran, Result
+from reconciler.errors import AlreadyExists
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import SYSTEM_NAMESPACE
 from reconciler.model.outcome import AgentRecord
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 EVENTS: Final = ApiResource("events.k8s.io", "v1", "Event", "events", namespaced=True)
 CONTROLLER: Final = "reconciler.dev/agent"
 NOTE: Final = 1024  # bytes that a note may have (k8s.io/kubernetes/pkg/apis/core/validation, events.go)
+MESSAGE: Final = 16 << 10  # bytes of a record's message: a ConfigMap takes no more than 1 MiB
 
 REASONS: Final = {
     Result.APPLIED: "Applied",
@@ -31,11 +34,12 @@ REASONS: Final = {
 
 def record(ran: Ran, revision: str, holder: str, before: AgentRecord | None, now: datetime) -> AgentRecord:
     """Return the record of a run; the one before it where that says the same already."""
+    message = _shortened(ran.message, MESSAGE)
     applied = revision if ran.result is Result.APPLIED else before.applied if before is not None else None
     same = before is not None and (before.revision, before.result, before.message, before.applied) == (
         revision,
         str(ran.result),
-        ran.message,
+        message,
         applied,
     )
     if same and before is not None:
@@ -44,7 +48,7 @@ def record(ran: Ran, revision: str, holder: str, before: AgentRecord | None, now
     if not change and before is not None and before.revision == revision:
         change = before.change
     when = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return AgentRecord(holder, revision, str(ran.result), ran.message, when, applied, change)
+    return AgentRecord(holder, revision, str(ran.result), message, when, applied, change)
 
 
 def sentence(ran: Ran, revision: str) -> str:
@@ -77,13 +81,14 @@ def event(ran: Ran, environment: str, revision: str, holder: str, now: datetime)
         "reason": "DriftRepaired" if drift else REASONS[ran.result],
         "type": "Normal" if ran.result is Result.APPLIED else "Warning",
         "regarding": {"apiVersion": "v1", "kind": "ConfigMap", "namespace": SYSTEM_NAMESPACE, "name": environment},
-        "note": _shortened(sentence(ran, revision)),
+        "note": _shortened(sentence(ran, revision), NOTE),
     }
 
 
 async def emit(cluster: Cluster, body: Body) -> None:
-    """Send an Event; raises ClusterError."""
-    await cluster.create(EVENTS, body)
+    """Send an Event; raises ClusterError. One whose answer was lost may be there already."""
+    with suppress(AlreadyExists):
+        await cluster.create(EVENTS, body)
 
 
 def _counts(ran: Ran) -> str:
@@ -96,6 +101,6 @@ def _counts(ran: Ran) -> str:
     return f"{told or 'nothing to do'} in {ran.report.seconds:.1f} s"
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, most: int) -> str:
     data = text.encode()
-    return text if len(data) <= NOTE else data[: NOTE - 3].decode(errors="ignore") + "…"
+    return text if len(data) <= most else data[: most - 3].decode(errors="ignore") + "…"

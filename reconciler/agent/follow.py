@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import TYPE_CHECKING, Final
 
+from reconciler.agent import waiting
 from reconciler.errors import SourceError
 from reconciler.telemetry import logger
 
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock
     from reconciler.source.mirror import Mirror
 
-FIRST_PAUSE: Final = 2.0  # seconds after a fetch that failed; doubled each time
-LONGEST_PAUSE: Final = 300.0
+LONGEST_PAUSE: Final = 300.0  # seconds, after fetches that failed
 
 
 class Follower:
-    """Keeps a mirror up to date. `revision` is the newest commit that was fetched, None before the first one."""
+    """Keeps a mirror up to date. `revision` is the newest commit that was told of, None before the first one."""
 
     def __init__(self, mirror: Mirror, poll: float, clock: Clock, metrics: Metrics) -> None:
         """Follow a mirror, asking every `poll` seconds."""
@@ -35,12 +34,16 @@ class Follower:
         self._told.set()
 
     async def follow(self, on_revision: Callable[[str], Awaitable[None]]) -> None:
-        """Fetch until cancelled; `on_revision` is awaited with each new commit."""
+        """Fetch until cancelled; `on_revision` is awaited with each new commit.
+
+        A commit that it cannot read (SourceError) is told again after the next fetch, which mends a mirror that is
+        damaged.
+        """
         failures = 0
         while True:
             self._told.clear()
             try:
-                revision = await asyncio.to_thread(self._mirror.fetch)
+                await self._fetch(on_revision)
             except SourceError as error:
                 failures += 1
                 self._metrics.fetches.labels("failed").inc()
@@ -49,20 +52,14 @@ class Follower:
                 if failures:
                     logger().info("git.reachable_again", failures=failures)
                 failures = 0
-                self._metrics.fetches.labels("fetched").inc()
-                self._metrics.fetched.set(time.time())
-                if revision != self.revision:
-                    logger().info("git.moved", revision=revision, before=self.revision)
-                    self.revision = revision
-                    await on_revision(revision)
-            await self._pause(failures)
+            seconds = waiting.backoff(failures, LONGEST_PAUSE) if failures else self._poll
+            await waiting.pause(self._clock, seconds * random.uniform(0.9, 1.1), self._told)  # noqa: S311 - no secret
 
-    async def _pause(self, failures: int) -> None:
-        seconds = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE) if failures else self._poll
-        sleep = asyncio.ensure_future(self._clock.sleep(seconds * random.uniform(0.9, 1.1)))  # noqa: S311 - no secret
-        told = asyncio.ensure_future(self._told.wait())
-        try:
-            await asyncio.wait((sleep, told), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            told.cancel()
+    async def _fetch(self, on_revision: Callable[[str], Awaitable[None]]) -> None:
+        revision = await asyncio.to_thread(self._mirror.fetch)
+        self._metrics.fetches.labels("fetched").inc()
+        self._metrics.fetched.set(self._clock.now().timestamp())
+        if revision != self.revision:
+            logger().info("git.moved", revision=revision, before=self.revision)
+            await on_revision(revision)
+            self.revision = revision

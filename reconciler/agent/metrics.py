@@ -56,9 +56,14 @@ class Metrics:
             self.requests.labels(environment, verb).inc(count)
 
     def forget(self, environment: str) -> None:
-        """Take an environment that is no longer reconciled out of the gauges."""
-        for gauge in (self.succeeded, self.drifted, self.lease_held):
+        """Take an environment out of the gauges that tell of its last run: this replica does not reconcile it."""
+        for gauge in (self.succeeded, self.drifted, self.last_success):
             gauge.remove_by_labels({"environment": environment})
+
+    def remove(self, environment: str) -> None:
+        """Take an environment out of all gauges: it is no longer there."""
+        self.forget(environment)
+        self.lease_held.remove_by_labels({"environment": environment})
 
     def text(self) -> bytes:
         """Return all of it as Prometheus scrapes it."""

@@ -13,7 +13,7 @@ from reconciler import pipeline
 from reconciler.apply import lease
 from reconciler.apply import run as application
 from reconciler.environment.load import FILE, ROOT
-from reconciler.errors import ConfigError, LeaseHeld, LeaseLost, ReconcilerError, SourceError, Unavailable
+from reconciler.errors import ConfigError, LeaseHeld, LeaseLost, ReconcilerError, Unavailable
 from reconciler.model.plan import Action
 from reconciler.plan import mark
 from reconciler.preview.changeid import change_id, digests
@@ -122,24 +122,21 @@ async def either(*events: asyncio.Event) -> AsyncIterator[asyncio.Event]:
 async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
     """Bring an environment to a commit; nothing is raised for what git or the cluster answer."""
     guarded = cluster.guarded(task.leading.require)
-    with closing(task.mirror.repository()) as repository:
-        try:
+    try:
+        with closing(task.mirror.repository()) as repository:
             checkout = await asyncio.to_thread(open_checkout, repository, task.revision, task.environment)
-        except (ConfigError, SourceError) as error:
-            return Ran(Result.INVALID, str(error))
-        try:
             if not task.fresh:
                 async with task.planning:
                     planned = await pipeline.plan(checkout, guarded, memory)
                 if planned.plan.empty and not any(change.problem for change in planned.plan.changes):
                     return Ran(Result.APPLIED, wanted=digests(planned.desired))
             return await _under_lease(task, checkout, guarded, memory)
-        except ConfigError as error:
-            return Ran(Result.INVALID, str(error))
-        except (LeaseHeld, LeaseLost) as error:
-            return Ran(Result.INTERRUPTED, str(error), silent=True)
-        except ReconcilerError as error:
-            return Ran(Result.ERROR, str(error), silent=isinstance(error, Unavailable))
+    except ConfigError as error:
+        return Ran(Result.INVALID, str(error))
+    except (LeaseHeld, LeaseLost) as error:
+        return Ran(Result.INTERRUPTED, str(error), silent=True)
+    except ReconcilerError as error:
+        return Ran(Result.ERROR, str(error), silent=isinstance(error, Unavailable))
 
 
 async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory: Memory) -> Ran:
@@ -162,7 +159,7 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
         wanted = digests(planned.desired)
         change = await asyncio.to_thread(_change, task, wanted)
         if planned.plan.refusals:
-            return Ran(Result.REFUSED, _refused(planned.plan), wanted, change)
+            return Ran(Result.REFUSED, _refused(planned.plan), wanted, change, _drifted(task, planned.plan))
         report = await application.apply(
             cluster.guarded(require),
             planned.plan,
@@ -172,6 +169,7 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
             stop=stop,
             emit=_logged,
         )
+        require()  # where it is lost, that is what became of the run, and not that objects have failed
         return _ran(task, planned, report, wanted, change)
 
 
@@ -188,16 +186,19 @@ def _change(task: Task, wanted: Digests) -> str:
 
 def _ran(task: Task, planned: Planned, report: Report, wanted: Digests, change: str) -> Ran:
     result = Result.INTERRUPTED if report.interrupted else Result.FAILED if report.failed else Result.APPLIED
-    differing = sum(1 for item in planned.plan.changes if item.action is not Action.UNCHANGED)
     return Ran(
         result,
         _failures(report) if report.failed else "",
         wanted,
         change,
-        drifted=0 if task.fresh else differing,
+        drifted=_drifted(task, planned.plan),
         changed=any(item.result in ("applied", "pruned") for item in report.outcomes),
         report=report,
     )
+
+
+def _drifted(task: Task, plan: Plan) -> int:
+    return 0 if task.fresh else sum(1 for item in plan.changes if item.action is not Action.UNCHANGED)
 
 
 def _refused(plan: Plan) -> str:

@@ -6,26 +6,30 @@ wait for a whole interval. Here the environment is marked dirty instead, and run
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-JITTER: Final = 0.1  # of the interval, to either side
+JITTER: Final = 0.1  # of the interval, at most; added to it
 
 
 @dataclass(slots=True)
 class _Job:
     run: Callable[[], Awaitable[None]]
+    one: asyncio.Lock  # held by the run of this name that is under way, be it of this job or of one it replaced
     running: bool = False
     dirty: bool = False
+    gone: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class Schedule:
@@ -37,31 +41,26 @@ class Schedule:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler: Any = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
         self._jobs: dict[str, _Job] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of what `dirty` takes care of
 
     def start(self) -> None:
         """Begin to run jobs."""
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Start no further run; those under way are their owners' to end."""
-        for job in self._jobs.values():
-            job.dirty = False
-        self._scheduler.remove_all_jobs()
-
     def close(self) -> None:
         """End everything, runs under way included."""
         self._scheduler.shutdown(wait=False)
 
     def put(self, name: str, interval: float, run: Callable[[], Awaitable[None]]) -> None:
-        """Run a job now and from then on every `interval` seconds, a tenth more or less; replaces one of that name."""
-        self._jobs[name] = job = _Job(run)
+        """Run a job now and from then on every `interval` seconds and up to a tenth; replaces one of that name."""
+        self.remove(name)  # a new job, or APScheduler would drop its first run while one of the old one is under way
+        self._jobs[name] = job = _Job(run, self._locks.setdefault(name, asyncio.Lock()))
         self._scheduler.add_job(
             self._run,
             IntervalTrigger(seconds=interval, jitter=interval * JITTER, timezone=UTC),
             args=(job,),
-            id=name,
-            replace_existing=True,
+            id=job.id,
             next_run_time=_now(),
         )
 
@@ -69,8 +68,8 @@ class Schedule:
         """Run a job no more; a run under way is its owner's to end."""
         job = self._jobs.pop(name, None)
         if job is not None:
-            job.dirty = False
-            self._scheduler.remove_job(name)
+            job.dirty, job.gone = False, True
+            self._scheduler.remove_job(job.id)
 
     def known(self, name: str) -> bool:
         """Whether there is a job of that name."""
@@ -79,7 +78,7 @@ class Schedule:
     def change(self, name: str, interval: float) -> None:
         """Run a job at another interval from now on."""
         trigger = IntervalTrigger(seconds=interval, jitter=interval * JITTER, timezone=UTC)
-        self._scheduler.reschedule_job(name, trigger=trigger)
+        self._scheduler.reschedule_job(self._jobs[name].id, trigger=trigger)
 
     def running(self, name: str) -> bool:
         """Whether a run of a job is under way."""
@@ -94,30 +93,24 @@ class Schedule:
         if job.running:
             job.dirty = True
         else:
-            self._scheduler.modify_job(name, next_run_time=_now())
+            self._scheduler.modify_job(job.id, next_run_time=_now())
 
     def soon(self, name: str, seconds: float) -> None:
         """Run a job again in that many seconds, if its interval does not come first."""
-        try:
-            planned = self._scheduler.get_job(name)
-            when = _now() + timedelta(seconds=seconds)
-            if planned is not None and (planned.next_run_time is None or when < planned.next_run_time):
-                self._scheduler.modify_job(name, next_run_time=when)
-        except JobLookupError:
-            return  # removed in the meantime
+        job = self._jobs.get(name)
+        when = _now() + timedelta(seconds=seconds)
+        if job is not None and when < self._scheduler.get_job(job.id).next_run_time:
+            self._scheduler.modify_job(job.id, next_run_time=when)
 
     async def _run(self, job: _Job) -> None:
-        if job.running:
-            job.dirty = True
-            return
-        job.running = True
-        try:
-            job.dirty = True
-            while job.dirty:
-                job.dirty = False
-                await job.run()
-        finally:
-            job.running = False
+        async with job.one:
+            job.running = job.dirty = not job.gone
+            try:
+                while job.dirty:
+                    job.dirty = False
+                    await job.run()
+            finally:
+                job.running = False
 
 
 def _now() -> datetime:

@@ -5,32 +5,36 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from reconciler.agent import announce, run
+from reconciler.agent import announce, run, waiting
 from reconciler.agent.memory import release
 from reconciler.agent.run import Ran, Result
 from reconciler.apply import history, lease
 from reconciler.environment import seconds
-from reconciler.errors import ClusterError, ConfigError, LeaseHeld, LeaseLost, ReconcilerError
+from reconciler.errors import ClusterError, LeaseHeld, LeaseLost, ReconcilerError
 from reconciler.telemetry import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.agent.metrics import Metrics
     from reconciler.agent.schedule import Schedule
     from reconciler.agent.settings import Connect, Settings
     from reconciler.apply.lease import Held
     from reconciler.clock import Clock
-    from reconciler.cluster.port import Cluster
+    from reconciler.cluster.port import Body, Cluster
     from reconciler.environment import Environment
     from reconciler.model.outcome import AgentRecord
     from reconciler.preview.changeid import Digests
     from reconciler.source.mirror import Mirror
 
-FIRST_PAUSE: Final = 2.0  # seconds before another try; doubled each time, up to the interval
-LONGEST_PAUSE: Final = 30.0  # before another try to reach the Lease
+LONGEST_PAUSE: Final = 30.0  # seconds before another try to reach the Lease
+RELEASE_SECONDS: Final = 2.0  # what giving the Lease back may take in the end
 FOREVER: Final = float("inf")
 
 
@@ -57,12 +61,14 @@ class Worker:
         self._planning = planning
         self._stop = asyncio.Event()  # of this worker
         self._ending = asyncio.Event()  # of the run under way: it is to end after the requests in flight
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._run: asyncio.Task[None] | None = None
         self._revision: str | None = None
         self._record: AgentRecord | None = None
+        self._untold: Body | None = None  # an Event that the cluster has not taken yet
         self._wanted: dict[str, Digests] = {}  # of the last commit that could be rendered
+        self._change = ("", "")  # a commit, and the id of the change that it is
+        self._count: Callable[[], None] = lambda: None  # the requests of the Lease's connection
+        self._leading = False
         self._deciding: asyncio.Task[None] | None = None
         self._failures = 0
 
@@ -70,6 +76,11 @@ class Worker:
     def interval(self) -> float:
         """Seconds between two runs."""
         return seconds(self.environment.spec.interval)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that this worker may take to end by itself."""
+        return RELEASE_SECONDS + (self._settings.grace if self._leading else 0)
 
     def move(self, environment: Environment | None, revision: str) -> None:
         """Reconcile to a commit from now on; `environment` None: it cannot be read there, which the run will tell."""
@@ -101,12 +112,13 @@ class Worker:
             except ReconcilerError as error:
                 failures += 1
                 logger().error("lease.unreachable", error=str(error), failures=failures)
-                await self._pause(min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE))
+                await waiting.pause(self._clock, waiting.backoff(failures, LONGEST_PAUSE), self._stop)
 
     async def _lead(self) -> None:
         """Wait for the Lease, reconcile while it is ours, give it back."""
         self._metrics.lease_held.labels(self.name).set(0)
         async with self._connect(self.environment) as (cluster, _):
+            self._count = partial(self._counted, cluster, {})
             holding = lease.hold(
                 cluster,
                 self.name,
@@ -119,14 +131,19 @@ class Worker:
                 async with holding as held:
                     await self._while_held(held, cluster)
             finally:
+                self._leading = False
                 self._metrics.lease_held.labels(self.name).set(0)
-                self._metrics.count_requests(self.name, {}, cluster.requests.snapshot())
+                self._metrics.forget(self.name)
+                self._count()
 
     async def _while_held(self, held: Held, cluster: Cluster) -> None:
         logger().info("lease.held", after=held.predecessor or None)
+        self._leading = True
         self._metrics.lease_held.labels(self.name).set(1)
-        self._record = (await history.read(cluster, self.name)).agent
-        self._wanted = {}
+        self._record = record = (await history.read(cluster, self.name)).agent
+        self._wanted, self._untold, self._change = {}, None, ("", "")
+        if record is not None and record.result != Result.INVALID:
+            self._change = (record.revision, record.change)
         await self._reconcile_while(held)
         logger().info("lease.given_up", lost=held.lost.is_set())
 
@@ -144,13 +161,10 @@ class Worker:
 
     async def _end(self) -> None:
         """Wait for the run under way; one that does not end by itself is cut off."""
-        task = self._run
-        if task is None:
-            return
-        done, _ = await asyncio.wait((task,), timeout=self._settings.grace)
-        if not done:
-            task.cancel()
-            await asyncio.wait((task,))
+        if self._deciding is not None:
+            self._deciding.cancel()
+        if self._run is not None:
+            await waiting.ended(self._run, self._settings.grace)
 
     async def _once(self, held: Held) -> None:
         """Run once, as a task of its own that can be cut off."""
@@ -165,6 +179,7 @@ class Worker:
                 self._again()
         finally:
             self._run = None
+            self._count()
             release()
 
     async def _told(self, held: Held, revision: str) -> None:
@@ -175,15 +190,14 @@ class Worker:
             try:
                 async with self._connect(self.environment) as (cluster, memory):
                     try:
-                        ran = await run.reconcile(self._task(held, revision), cluster, memory)
+                        task = self._task(held, revision)
+                        ran = self._remembered(await run.reconcile(task, cluster, memory), task)
                         await self._announce(ran, revision, cluster.guarded(held.require))
                     finally:
-                        self._metrics.count_requests(self.name, {}, cluster.requests.snapshot())
-            except (ClusterError, ConfigError) as error:  # not even a connection
+                        self._counted(cluster, {})
+            except ReconcilerError as error:  # not even a connection
                 ran = Ran(Result.ERROR, str(error))
             self._measure(ran, self._clock.monotonic() - begun, revision)
-            if ran.wanted is not None:
-                self._wanted = {revision: ran.wanted}
             if ran.result in (Result.APPLIED, Result.INVALID):
                 self._failures = 0  # of the same commit nothing else can be expected before the interval is over
             elif not self._ending.is_set():
@@ -194,6 +208,8 @@ class Worker:
         before = next(iter(self._wanted), None)
         if before is None and record is not None:
             before = record.applied if record.result == Result.INVALID else record.revision
+        if self._change[0] == revision:
+            before = None  # it is known already
         return run.Task(
             self.name,
             revision,
@@ -207,19 +223,39 @@ class Worker:
             self._wanted,
         )
 
+    def _remembered(self, ran: Ran, task: run.Task) -> Ran:
+        """Keep what the next run compares with; a commit that is tried again is the same change as at first."""
+        wanted = ran.wanted
+        if wanted is None:
+            return ran
+        if task.fresh:
+            if self._change[0] == task.revision:
+                ran = replace(ran, change=self._change[1])
+            self._change = (task.revision, ran.change)
+        self._wanted = {task.revision: wanted}
+        return ran
+
+    def _counted(self, cluster: Cluster, before: dict[str, int]) -> None:
+        """Measure the requests that a connection has sent since it was looked at last."""
+        after = cluster.requests.snapshot()
+        self._metrics.count_requests(self.name, before, after)
+        before.update(after)
+
     async def _announce(self, ran: Ran, revision: str, cluster: Cluster) -> None:
         """Tell the cluster what is new; a cluster that does not answer is told at the next run."""
         if ran.silent or ran.result is Result.INTERRUPTED:
             return
         now, holder = self._clock.now(), self._settings.holder
         made = announce.record(ran, revision, holder, self._record, now)
-        if made is self._record and not ran.changed:
-            return
+        if made is not self._record or ran.changed:
+            self._untold = announce.event(ran, self.name, revision, holder, now)
         try:
             if made is not self._record:
                 await history.record_agent(cluster, self.name, made)
                 self._record = made
-            await announce.emit(cluster, announce.event(ran, self.name, revision, holder, now))
+            if self._untold is not None:
+                await announce.emit(cluster, self._untold)
+                self._untold = None
         except LeaseLost:
             logger().warning("run.untold", reason="the Lease is no longer ours")
         except ClusterError as error:
@@ -229,7 +265,8 @@ class Worker:
         well = ran.result is Result.APPLIED
         self._metrics.runs.labels(self.name, str(ran.result)).inc()
         self._metrics.seconds.labels(self.name).observe(spent)
-        self._metrics.succeeded.labels(self.name).set(well)
+        if ran.result is not Result.INTERRUPTED:  # which says nothing of the environment
+            self._metrics.succeeded.labels(self.name).set(well)
         if well:
             self._metrics.last_success.labels(self.name).set(self._clock.now().timestamp())
         if ran.wanted is not None:
@@ -249,21 +286,22 @@ class Worker:
     def _again(self) -> None:
         """Try again soon, later each time, at the latest when the interval is over."""
         self._failures += 1
-        self._schedule.soon(self.name, min(FIRST_PAUSE * 2 ** (self._failures - 1), self.interval))
+        self._schedule.soon(self.name, waiting.backoff(self._failures, self.interval))
 
     def _supersede(self, revision: str) -> None:
         """Let a run that waits for health give way to a newer commit, once that one is known to be fit to be applied."""
+        under_way = self._run
 
         async def decide() -> None:
             with suppress(ReconcilerError):
                 await asyncio.to_thread(run.rendered, self._mirror, revision, self.name)
-                if self._revision == revision and self._run is not None:
-                    logger().info("run.superseded", by=revision)
+                if (
+                    self._revision == revision and self._run is under_way
+                ):  # and not the next one, which is that commit's
+                    logger().info("run.superseded", environment=self.name, by=revision)
                     self._ending.set()
 
-        self._deciding = asyncio.create_task(decide())
-
-    async def _pause(self, wait: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                await self._stop.wait()
+        if self._deciding is not None:
+            self._deciding.cancel()
+        if under_way is not None:
+            self._deciding = asyncio.create_task(decide())

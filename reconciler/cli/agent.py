@@ -74,7 +74,7 @@ def agent(
     if in_cluster and len(names) != 1:
         raise UsageError("--in-cluster needs exactly one --environment: one cluster is one environment")
     host, _, port = listen.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise UsageError(f"--listen {listen}: expected HOST:PORT, e.g. 0.0.0.0:8080")
     remote = Remote(source, branch, os.environ.get(TOKEN, ""), ssh_key=ssh_key, known_hosts=known_hosts)
     remote.require_valid()
@@ -94,10 +94,12 @@ def agent(
 
 async def _serve(settings: Settings, *, in_cluster: bool) -> None:
     from reconciler.agent.agent import Agent
+    from reconciler.agent.threads import Daemons
     from reconciler.clock import SystemClock
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Daemons())  # a thread that hangs does not delay the end
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await Agent(settings, _in_cluster if in_cluster else _as_it_says, SystemClock()).serve(stop)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from reconciler.errors import BadDelivery, BadSignature, SourceError
+from reconciler.errors import BadDelivery, BadSignature, ConfigError
 from reconciler.forge.signatures import Push, delivery
 from reconciler.telemetry import logger
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 LIMIT: Final = 5 << 20  # bytes of a delivery; nothing of it but the branch is of interest
+READ_SECONDS: Final = 30.0  # that a delivery may take to come in
 CLOSE_SECONDS: Final = 2.0
 
 
@@ -37,7 +39,7 @@ class Site:
 
 @asynccontextmanager
 async def served(site: Site, host: str, port: int) -> AsyncIterator[int]:
-    """Serve until left; gives the port. Raises SourceError where the address cannot be listened on."""
+    """Serve until left; gives the port. Raises ConfigError where the address cannot be listened on."""
     runner = web.AppRunner(application(site), access_log=None, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     try:
@@ -45,7 +47,7 @@ async def served(site: Site, host: str, port: int) -> AsyncIterator[int]:
         try:
             await listener.start()
         except OSError as error:
-            raise SourceError(
+            raise ConfigError(
                 f"{host}:{port} cannot be listened on: {error.strerror}: choose another --listen"
             ) from error
         addresses = runner.addresses
@@ -82,7 +84,7 @@ async def _webhook(site: Site, request: web.Request) -> web.Response:
     try:
         if not site.secret:
             raise web.HTTPForbidden(text="no webhook secret is set: start the agent with RECONCILER_WEBHOOK_SECRET")
-        told = delivery(request.headers, await request.read(), site.secret)
+        told = delivery(request.headers, await _body(request), site.secret)
     except web.HTTPException as refusal:
         site.count("refused")
         return _told(refusal.status, refusal.text or refusal.reason)
@@ -99,6 +101,17 @@ async def _webhook(site: Site, request: web.Request) -> web.Response:
     site.count("push")
     logger().info("webhook.push", branch=told.branch, commit=told.commit)
     return _told(202, "fetching")
+
+
+async def _body(request: web.Request) -> bytes:
+    """Return all of a delivery; one that is too large is not read, one that takes too long not waited for."""
+    if (request.content_length or 0) > LIMIT:
+        raise web.HTTPRequestEntityTooLarge(LIMIT, request.content_length or 0)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text=f"the delivery took longer than {READ_SECONDS:g} s") from None
 
 
 def _told(status: int, message: str) -> web.Response:
