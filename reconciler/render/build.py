@@ -18,7 +18,7 @@ from reconciler.model.identity import GroupVersionKind, ObjectId
 from reconciler.model.origin import Origin, Source
 from reconciler.model.resource import Resource
 from reconciler.model.tree import Map
-from reconciler.render import generators, hashing, kustomization, patches, references, transformers
+from reconciler.render import generators, hashing, kustomization, patches, references, replacements, transformers
 from reconciler.render.item import Item, Scope, mapping
 from reconciler.render.kinds import rank
 
@@ -177,6 +177,7 @@ def _transform(made: Kustomization, items: list[Item], load: partial[tuple[str, 
     idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items)
     transformers.replicas(made, items)
     transformers.images(made, items)
+    replacements.carry_out(made, items, load)
     return idle
 
 

@@ -13,9 +13,11 @@ from reconciler.model.origin import Origin, Source
 from reconciler.model.tree import Map, origin_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.model.files import FileTree
+
+    Load = Callable[[str, tuple[str | int, ...]], tuple[str, bytes]]
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 FIELDS: Final = frozenset(
@@ -37,6 +39,7 @@ FIELDS: Final = frozenset(
         "patchesJson6902",
         "images",
         "replicas",
+        "replacements",
         "configMapGenerator",
         "secretGenerator",
         "generatorOptions",
@@ -45,7 +48,6 @@ FIELDS: Final = frozenset(
 )
 NOT_YET: Final = {
     "vars": "use patches",
-    "replacements": "use patches",
     "configurations": "use patches",
     "crds": "write merge behaviour out as JSON 6902 patches",
     "openapi": "write merge behaviour out as JSON 6902 patches",

@@ -58,14 +58,25 @@ class Selector:
 
     def matches(self, item: Item) -> bool:
         """Whether an object is meant, by the name that it has or the one that it had first."""
-        gvk, metadata = item.gvk, item.metadata
         ends = (item.first, item.name)
+        return (
+            self._matches_but_names(item)
+            and any(_fits(self.name, name.name) for name in ends)
+            and any(_fits(self.namespace, name.namespace or "default") for name in ends)
+        )
+
+    def matches_any(self, item: Item) -> bool:
+        """Whether an object is meant by a replacement: by any name that it had, namespace and name of one time."""
+        return self._matches_but_names(item) and any(
+            _fits(self.name, name.name) and _fits(self.namespace, name.namespace or "default") for name in item.names
+        )
+
+    def _matches_but_names(self, item: Item) -> bool:
+        gvk, metadata = item.gvk, item.metadata
         return (
             _fits(self.group, gvk.group)
             and _fits(self.version, gvk.version)
             and _fits(self.kind, gvk.kind)
-            and any(_fits(self.name, name.name) for name in ends)
-            and any(_fits(self.namespace, name.namespace or "default") for name in ends)
             and labels_match(self.labels, mapping(metadata.get("labels")))
             and labels_match(self.annotations, mapping(metadata.get("annotations")))
         )
