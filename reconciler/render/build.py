@@ -14,21 +14,31 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler import yaml
 from reconciler.errors import ConfigError, Problem, RenderError
-from reconciler.model.identity import GroupVersionKind, ObjectId
+from reconciler.model.identity import ObjectId
 from reconciler.model.origin import Origin, Source
 from reconciler.model.resource import Resource
 from reconciler.model.tree import Map
-from reconciler.render import generators, hashing, kustomization, patches, references, replacements, transformers
+from reconciler.render import (
+    generators,
+    hashing,
+    kustomization,
+    ordering,
+    patches,
+    plugins,
+    references,
+    replacements,
+    transformers,
+)
 from reconciler.render.item import Item, Scope, mapping
-from reconciler.render.kinds import rank
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reconciler.model.files import FileTree
     from reconciler.render.kustomization import Kustomization
 
 REMOTE: Final = ("://", "git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/", "?ref=")
 LOCAL: Final = "config.kubernetes.io/local-config"
-ORDERS: Final = ("fifo", "legacy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +60,11 @@ def build(files: FileTree, directory: str, *, restrict_loads: bool = True) -> Bu
             "a Component that has no resources cannot be built alone", "kind", hint="list it under components"
         )
     for item in items:
-        if item.hashed:
-            item.rename("name", f"{item.name.name}-{hashing.suffix(item.body)}", _by(item.origin, "hash"))
+        hashing.rename(item)
     references.follow(items)
     kept = [item for item in items if mapping(item.metadata.get("annotations")).get(LOCAL) not in ("true", True)]
     _once(kept)
-    return Build(tuple(_resource(item) for item in _ordered(made, kept)), tuple(run.warnings))
+    return Build(tuple(_resource(item) for item in ordering.ordered(made, kept)), tuple(run.warnings))
 
 
 @dataclass(slots=True)
@@ -80,9 +89,15 @@ class _Run:
         self._resources(made, own, inner, (*chain, directory))
         load = partial(self._load, made)
         generators.generate(made, own, inner, load)
+        for config in self._plugins(made, "generators", inner, (*chain, directory)):
+            plugins.generate(config, own, inner, load)
         for index, entry in enumerate(made.entries("components")):
             self._component(made, index, entry, own, inner, (*chain, directory))
         self.warnings.extend(_transform(made, own, load))
+        for config in self._plugins(made, "transformers", inner, (*chain, directory)):
+            self.warnings.extend(plugins.transform(config, own, load))
+        for config in self._plugins(made, "validators", inner, (*chain, directory)):
+            plugins.unchanged(config, own, load)
         if own is not items:
             items.extend(own)
         return made
@@ -95,6 +110,16 @@ class _Run:
         if not inner.is_component:
             hint = "list it under resources"
             raise made.error(f"components[{index}] {path} is no Component", "components", index, hint=hint)
+
+    def _plugins(self, made: Kustomization, name: str, scope: Scope, chain: tuple[str, ...]) -> Iterator[Kustomization]:
+        """Yield the plugins of a field: each entry is YAML itself, a file, or a directory that is built."""
+        for index, entry in enumerate(made.entries(name)):
+            if isinstance(entry, str) and "\n" in entry:
+                yield from plugins.read_inline(made, name, index, entry)
+                continue
+            configs: list[Item] = []
+            self._resource(made, name, index, entry, configs, scope, chain)
+            yield from (plugins.plugin(made, item.body, item.origin.source.file) for item in configs)
 
     def _resources(self, made: Kustomization, items: list[Item], scope: Scope, chain: tuple[str, ...]) -> None:
         """Read resources and bases; the problems of all of them are raised together."""
@@ -211,10 +236,6 @@ def _begin(body: Map, where: str, made: Kustomization) -> Origin:
     return Origin(Source(where, made.directory), line)
 
 
-def _by(origin: Origin, by: str) -> Origin:
-    return Origin(origin.source, origin.line, by)
-
-
 def _once(items: list[Item]) -> None:
     """Refuse two objects of one identity."""
     counts = Counter((ObjectId.of(item.body), item.gvk.version) for item in items)
@@ -225,26 +246,6 @@ def _once(items: list[Item]) -> None:
     ]
     if problems:
         raise RenderError(problems)
-
-
-def _ordered(made: Kustomization, items: list[Item]) -> list[Item]:
-    options = mapping(made.body.get("sortOptions"))
-    order = options.get("order", "legacy")
-    if order not in ORDERS:
-        raise made.error(f"sortOptions.order is {order}", "sortOptions", hint="expected fifo or legacy")
-    if order == "fifo":
-        return items
-    legacy = mapping(options.get("legacySortOptions"))
-    if not legacy:
-        return sorted(items, key=lambda item: _legacy(item, rank(item.gvk.kind)))
-    first, last = (tuple(map(str, legacy.get(key) or ())) for key in ("orderFirst", "orderLast"))
-    return sorted(items, key=lambda item: _legacy(item, rank(item.gvk.kind, first, last)))
-
-
-def _legacy(item: Item, place: int) -> tuple[object, ...]:
-    gvk: GroupVersionKind = item.gvk
-    name = item.name
-    return (place, f"{gvk.group or '~G'}_{gvk.version}_{gvk.kind}", name.namespace or "~X", name.name)
 
 
 def _resource(item: Item) -> Resource:

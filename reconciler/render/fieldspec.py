@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.identity import GroupVersionKind
     from reconciler.model.origin import Origin
+    from reconciler.render.kustomization import Kustomization
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,23 @@ class FieldSpec:
     kind: str = ""
     group: str | None = None
     create: bool = False
+    version: str | None = None
 
     def fits(self, gvk: GroupVersionKind) -> bool:
         """Whether objects of a kind have this field."""
-        return self.kind in ("", gvk.kind) and self.group in (None, gvk.group)
+        return self.kind in ("", gvk.kind) and self.group in (None, gvk.group) and self.version in (None, gvk.version)
+
+
+def specs_of(config: Kustomization, field: str = "fieldSpecs") -> list[FieldSpec]:
+    """Return the field specs of a configuration; raises RenderError where one has no path."""
+    found = []
+    for index, entry in config.maps(field):
+        if not isinstance(entry.get("path"), str):
+            raise config.error(f"{field}[{index}] needs a path", field, index)
+        group, version = (str(entry[key]) if entry.get(key) else None for key in ("group", "version"))
+        create = entry.get("create") is True
+        found.append(FieldSpec(entry["path"], str(entry.get("kind") or ""), group, create, version))
+    return found
 
 
 def holders(root: Map, spec: FieldSpec, origin: Origin | None) -> Iterator[tuple[Map, str]]:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from reconciler.model.origin import Origin
+
 if TYPE_CHECKING:
     from reconciler.model.tree import Map
+    from reconciler.render.item import Item
 
 LENGTH: Final = 10
 _SAFE: Final = str.maketrans({"0": "g", "1": "h", "3": "k", "a": "m", "e": "t"})  # no words that offend somebody
@@ -19,6 +22,14 @@ _HTML: Final = {
     "\u2028".encode(): rb"\u2028",
     "\u2029".encode(): rb"\u2029",
 }
+
+
+def rename(item: Item) -> None:
+    """Put the hash of what an object holds behind its name, if it is to have one and has none yet."""
+    if item.hashed:
+        origin = Origin(item.origin.source, item.origin.line, "hash")
+        item.rename("name", f"{item.name.name}-{suffix(item.body)}", origin)
+        item.hashed = False
 
 
 def suffix(body: Map) -> str:

@@ -43,6 +43,9 @@ FIELDS: Final = frozenset(
         "configMapGenerator",
         "secretGenerator",
         "generatorOptions",
+        "generators",
+        "transformers",
+        "validators",
         "sortOptions",
     }
 )
@@ -51,9 +54,6 @@ NOT_YET: Final = {
     "configurations": "use patches",
     "crds": "write merge behaviour out as JSON 6902 patches",
     "openapi": "write merge behaviour out as JSON 6902 patches",
-    "generators": "use configMapGenerator and secretGenerator",
-    "transformers": "use the fields of kustomization.yaml that do the same",
-    "validators": "use `reconciler validate`",
     "helmCharts": "render the chart once and commit its output as resources",
     "helmGlobals": "render the chart once and commit its output as resources",
     "helmChartInflationGenerator": "render the chart once and commit its output as resources",

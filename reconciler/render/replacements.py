@@ -95,6 +95,7 @@ def _replace(rule: _Rule, items: list[Item]) -> None:
         raise _Unfit("a replacement needs a source and at least one target")
     if source is not None and value is not None:
         raise _Unfit("a replacement has a source or a sourceValue, not both")
+    origin: Origin | None
     if value is not None:
         origin = rule.body.origins.get("sourceValue", rule.origin)
     else:

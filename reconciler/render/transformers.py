@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.tree import Map, Seq
@@ -79,6 +80,34 @@ def namespace(made: Kustomization, items: Iterable[Item]) -> None:
                     node.put(key, value, origin)
 
 
+SUBJECT_MODES: Final = ("defaultOnly", "allServiceAccounts", "none")
+
+
+def set_namespace(
+    items: list[Item], value: str, specs: list[FieldSpec], origin: Origin, *, only_unset: bool, mode: str
+) -> None:
+    """Set the namespace in the fields of some specs; `only_unset`: where there is none yet.
+
+    `mode` says which ServiceAccounts among the subjects of bindings follow (`setRoleBindingSubjects`).
+    """
+    for item in items:
+        if item.gvk.kind not in CLUSTER_SCOPED and not (only_unset and item.name.namespace):
+            item.rename("namespace", value, origin)
+        binding = item.gvk.kind in ("RoleBinding", "ClusterRoleBinding")
+        if binding and mode != "none":
+            for subject in item.body.get("subjects") or ():
+                fits = isinstance(subject, Map) and subject.get("kind") == "ServiceAccount"
+                meant = fits and (mode == "allServiceAccounts" or subject.get("name") == "default")
+                if meant and not (only_unset and subject.get("namespace")):
+                    subject.put("namespace", value, origin)
+        for spec in specs:
+            if spec.path in ("metadata/namespace", "subjects/namespace") or not spec.fits(item.gvk):
+                continue
+            for node, key in holders(item.body, spec, origin):
+                if not (only_unset and node.get(key)):
+                    node.put(key, value, origin)
+
+
 def _subjects(item: Item, value: str, accounts: set[Any], origin: Origin) -> None:
     known = {name.name for name in accounts}
     for subject in item.body.get("subjects") or ():
@@ -98,6 +127,22 @@ def affixes(made: Kustomization, items: Iterable[Item]) -> None:
             item.rename("name", prefix + item.name.name, made.caused("namePrefix", "namePrefix"))
         if suffix:
             item.rename("name", item.name.name + suffix, made.caused("nameSuffix", "nameSuffix"))
+
+
+def affix(items: Iterable[Item], text: str, specs: list[FieldSpec], origin: Origin, *, before: bool) -> None:
+    """Put a prefix or suffix to names, and to other fields, where field specs say so."""
+    for item in items:
+        if item.gvk.kind in UNPREFIXED:
+            continue
+        for spec in specs:
+            if not spec.fits(item.gvk):
+                continue
+            if spec.path == "metadata/name":
+                item.rename("name", text + item.name.name if before else item.name.name + text, origin)
+                continue
+            for node, key in holders(item.body, spec, None):
+                if isinstance(node.get(key), str):
+                    node.put(key, text + node[key] if before else node[key] + text, origin)
 
 
 def labels(made: Kustomization, items: Iterable[Item]) -> None:
@@ -147,7 +192,7 @@ def _label(
     for item in items:
         for spec in specs:
             if spec.fits(item.gvk):
-                _set_pair(item, spec, key, value, origin)
+                set_pair(item, spec, key, value, origin)
 
 
 def common_annotations(made: Kustomization, items: Iterable[Item]) -> None:
@@ -160,19 +205,22 @@ def common_annotations(made: Kustomization, items: Iterable[Item]) -> None:
         for item in items:
             for spec in specs:
                 if spec.fits(item.gvk):
-                    _set_pair(item, spec, key, value, origin)
+                    set_pair(item, spec, key, value, origin)
 
 
-def _set_pair(item: Item, spec: FieldSpec, key: str, value: str, origin: Origin) -> None:
+def set_pair(item: Item, spec: FieldSpec, key: str, value: str, origin: Origin) -> None:
+    """Set one label or annotation in the mapping that a field spec leads to."""
     for node, last in holders(item.body, spec, origin):
         if not isinstance(node.get(last), Map):
             node.put(last, Map(), origin)
         node[last].put(key, value, origin)
 
 
-def replicas(made: Kustomization, items: Iterable[Item]) -> None:
+def replicas(
+    made: Kustomization, items: Iterable[Item], specs: Iterable[FieldSpec] = (FieldSpec("spec/replicas", create=True),)
+) -> None:
     """Set the counts of `replicas`."""
-    items = list(items)
+    items, specs = list(items), list(specs)
     for index, entry in made.maps("replicas"):
         name, count = entry.get("name"), entry.get("count")
         if not isinstance(name, str) or not isinstance(count, int) or isinstance(count, bool):
@@ -183,8 +231,10 @@ def replicas(made: Kustomization, items: Iterable[Item]) -> None:
             raise made.error(f"replicas[{index}]: nothing named {name} has replicas", "replicas", index, hint=hint)
         for item in found:
             origin = made.caused("replicas", "replicas", index, "count")
-            for node, key in holders(item.body, FieldSpec("spec/replicas", create=True), origin):
-                node.put(key, count, origin)
+            for spec in specs:
+                if spec.fits(item.gvk):
+                    for node, key in holders(item.body, spec, origin):
+                        node.put(key, count, origin)
 
 
 def images(made: Kustomization, items: Iterable[Item]) -> None:
@@ -208,13 +258,26 @@ def images(made: Kustomization, items: Iterable[Item]) -> None:
             _rewrite(made, container, by_name)
 
 
-def _rewrite(made: Kustomization, container: Map, by_name: dict[str, list[tuple[int, Map]]]) -> None:
-    image = container.get("image")
+def images_at(made: Kustomization, items: Iterable[Item], specs: Iterable[FieldSpec]) -> None:
+    """Rewrite the images of `images` where field specs lead to."""
+    specs = list(specs)
+    by_name: dict[str, list[tuple[int, Map]]] = {}
+    for index, entry in made.maps("images"):
+        by_name.setdefault(entry["name"], []).append((index, entry))
+    for item in items:
+        for spec in specs:
+            if spec.fits(item.gvk):
+                for node, key in holders(item.body, replace(spec, create=False), None):
+                    _rewrite(made, node, by_name, key)
+
+
+def _rewrite(made: Kustomization, holder: Map, by_name: dict[str, list[tuple[int, Map]]], field: str = "image") -> None:
+    image = holder.get(field)
     if not isinstance(image, str):
         return
     name, _, _ = split_image(image)
     for index, rule in by_name.get(name, ()):
-        name, tag, digest = split_image(container["image"])
+        name, tag, digest = split_image(holder[field])
         fresh = str(rule.get("newName") or name)
         if rule.get("digest"):
             fresh += f":{rule['newTag']}@{rule['digest']}" if rule.get("newTag") else f"@{rule['digest']}"
@@ -223,7 +286,7 @@ def _rewrite(made: Kustomization, container: Map, by_name: dict[str, list[tuple[
         else:
             fresh += (f":{tag}{rule.get('tagSuffix', '')}" if tag else "") + (f"@{digest}" if digest else "")
         key = next((key for key in ("newTag", "digest", "newName", "tagSuffix") if rule.get(key)), "name")
-        container.put("image", fresh, made.caused("images", "images", index, key))
+        holder.put(field, fresh, made.caused("images", "images", index, key))
 
 
 def split_image(image: str) -> tuple[str, str, str]:
