@@ -19,6 +19,7 @@ from reconciler.model.origin import Origin, Source
 from reconciler.model.resource import Resource
 from reconciler.model.tree import Map
 from reconciler.render import (
+    configuration,
     generators,
     hashing,
     kustomization,
@@ -28,6 +29,7 @@ from reconciler.render import (
     references,
     replacements,
     transformers,
+    variables,
 )
 from reconciler.render.item import Item, Scope, mapping
 
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.model.files import FileTree
+    from reconciler.render.configuration import Configuration
     from reconciler.render.kustomization import Kustomization
+    from reconciler.render.variables import Variable
 
 REMOTE: Final = ("://", "git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/", "?ref=")
 LOCAL: Final = "config.kubernetes.io/local-config"
@@ -54,14 +58,15 @@ def build(files: FileTree, directory: str, *, restrict_loads: bool = True) -> Bu
     root = posixpath.normpath(directory) if directory not in ("", ".") else ""
     run = _Run(files, restrict_loads)
     items: list[Item] = []
-    made = run.accumulate(root, items, (), ())
+    made, configured = run.accumulate(root, items, (), ())
     if made.is_component and not items:
         raise made.error(
             "a Component that has no resources cannot be built alone", "kind", hint="list it under components"
         )
     for item in items:
         hashing.rename(item)
-    references.follow(items)
+    references.follow(items, configured.name_reference)
+    variables.resolve(run.variables, items, configured.var_reference)
     kept = [item for item in items if mapping(item.metadata.get("annotations")).get(LOCAL) not in ("true", True)]
     _once(kept)
     return Build(tuple(_resource(item) for item in ordering.ordered(made, kept)), tuple(run.warnings))
@@ -74,9 +79,12 @@ class _Run:
     files: FileTree
     restrict_loads: bool
     warnings: list[Problem] = field(default_factory=list)
+    variables: list[Variable] = field(default_factory=list)
     builds: int = 0
 
-    def accumulate(self, directory: str, items: list[Item], scope: Scope, chain: tuple[str, ...]) -> Kustomization:
+    def accumulate(
+        self, directory: str, items: list[Item], scope: Scope, chain: tuple[str, ...]
+    ) -> tuple[Kustomization, Configuration]:
         """Add what a directory makes to the objects; a component also changes those that are there."""
         made = kustomization.read(self.files, directory)
         self.warnings.extend(kustomization.deprecations(made))
@@ -86,30 +94,34 @@ class _Run:
         self.builds += 1
         inner = (*scope, self.builds)
         own = items if made.is_component else []
-        self._resources(made, own, inner, (*chain, directory))
         load = partial(self._load, made)
+        configured = self._resources(made, own, inner, (*chain, directory))
+        configured = configuration.merged(configured, configuration.read(made, load), made)
         generators.generate(made, own, inner, load)
         for config in self._plugins(made, "generators", inner, (*chain, directory)):
             plugins.generate(config, own, inner, load)
         for index, entry in enumerate(made.entries("components")):
-            self._component(made, index, entry, own, inner, (*chain, directory))
-        self.warnings.extend(_transform(made, own, load))
+            more = self._component(made, index, entry, own, inner, (*chain, directory))
+            configured = configuration.merged(configured, more, made)
+        variables.together(made, self.variables, variables.collect(made, own))
+        self.warnings.extend(_transform(made, own, load, configured))
         for config in self._plugins(made, "transformers", inner, (*chain, directory)):
             self.warnings.extend(plugins.transform(config, own, load))
         for config in self._plugins(made, "validators", inner, (*chain, directory)):
             plugins.unchanged(config, own, load)
         if own is not items:
             items.extend(own)
-        return made
+        return made, configured
 
     def _component(
         self, made: Kustomization, index: int, entry: object, items: list[Item], scope: Scope, chain: tuple[str, ...]
-    ) -> None:
+    ) -> Configuration:
         path = self._directory(made, "components", index, entry)
-        inner = self.accumulate(path, items, scope, chain)
+        inner, configured = self.accumulate(path, items, scope, chain)
         if not inner.is_component:
             hint = "list it under resources"
             raise made.error(f"components[{index}] {path} is no Component", "components", index, hint=hint)
+        return configured
 
     def _plugins(self, made: Kustomization, name: str, scope: Scope, chain: tuple[str, ...]) -> Iterator[Kustomization]:
         """Yield the plugins of a field: each entry is YAML itself, a file, or a directory that is built."""
@@ -121,17 +133,20 @@ class _Run:
             self._resource(made, name, index, entry, configs, scope, chain)
             yield from (plugins.plugin(made, item.body, item.origin.source.file) for item in configs)
 
-    def _resources(self, made: Kustomization, items: list[Item], scope: Scope, chain: tuple[str, ...]) -> None:
+    def _resources(self, made: Kustomization, items: list[Item], scope: Scope, chain: tuple[str, ...]) -> Configuration:
         """Read resources and bases; the problems of all of them are raised together."""
         problems: list[Problem] = []
+        configured = configuration.DEFAULT
         for name in ("resources", "bases"):
             for index, entry in enumerate(made.entries(name)):
                 try:
-                    self._resource(made, name, index, entry, items, scope, chain)
+                    more = self._resource(made, name, index, entry, items, scope, chain)
+                    configured = configuration.merged(configured, more, made)
                 except RenderError as error:
                     problems.extend(error.problems)
         if problems:
             raise RenderError(dict.fromkeys(problems))
+        return configured
 
     def _resource(
         self,
@@ -142,14 +157,14 @@ class _Run:
         items: list[Item],
         scope: Scope,
         chain: tuple[str, ...],
-    ) -> None:
+    ) -> Configuration:
         path = self._path(made, name, index, entry)
         if self.files.is_dir(path):
-            inner = self.accumulate(path, items, scope, chain)
+            inner, configured = self.accumulate(path, items, scope, chain)
             if inner.is_component:
                 hint = "list it under components"
                 raise made.error(f"{name}[{index}] {path} is a Component", name, index, hint=hint)
-            return
+            return configured
         where, content = self._load(made, str(entry), (name, index))
         try:
             documents = yaml.parse(content, Source(where, made.directory))
@@ -157,6 +172,7 @@ class _Run:
             raise RenderError(error.problems) from error
         for document in documents:
             items.extend(Item(body, _begin(body, where, made), scope) for body in _flat(document, where))
+        return configuration.DEFAULT
 
     def _directory(self, made: Kustomization, name: str, index: int, entry: object) -> str:
         path = self._path(made, name, index, entry)
@@ -190,18 +206,21 @@ class _Run:
             raise made.error(f"there is no file {where}", *steps) from error
 
 
-def _transform(made: Kustomization, items: list[Item], load: partial[tuple[str, bytes]]) -> list[Problem]:
+def _transform(
+    made: Kustomization, items: list[Item], load: partial[tuple[str, bytes]], configured: Configuration
+) -> list[Problem]:
     """Carry out a kustomization's transformers, in Kustomize's order; return what is worth a warning."""
     idle: list[Problem] = []
     for name in ("patchesStrategicMerge", "patches"):
         idle += patches.carry_out(made, patches.read(made, name, load), items)
-    transformers.namespace(made, items)
-    transformers.affixes(made, items)
-    transformers.labels(made, items)
-    transformers.common_annotations(made, items)
+    transformers.namespace(made, items, configured.namespace)
+    transformers.affixes(made, items, configured.name_prefix, configured.name_suffix)
+    transformers.labels(made, items, configured.common_labels, configured.template_labels, configured.labels)
+    transformers.common_annotations(made, items, configured.common_annotations)
     idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items)
-    transformers.replicas(made, items)
+    transformers.replicas(made, items, configured.replicas)
     transformers.images(made, items)
+    transformers.images_at(made, items, configured.images)
     replacements.carry_out(made, items, load)
     return idle
 

@@ -40,6 +40,8 @@ FIELDS: Final = frozenset(
         "images",
         "replicas",
         "replacements",
+        "vars",
+        "configurations",
         "configMapGenerator",
         "secretGenerator",
         "generatorOptions",
@@ -49,9 +51,8 @@ FIELDS: Final = frozenset(
         "sortOptions",
     }
 )
+_BY_LOWER: Final = {field.lower(): field for field in FIELDS}
 NOT_YET: Final = {
-    "vars": "use patches",
-    "configurations": "use patches",
     "crds": "write merge behaviour out as JSON 6902 patches",
     "openapi": "write merge behaviour out as JSON 6902 patches",
     "helmCharts": "render the chart once and commit its output as resources",
@@ -64,6 +65,7 @@ DEPRECATED: Final = {
     "commonLabels": "labels",
     "patchesStrategicMerge": "patches",
     "patchesJson6902": "patches",
+    "vars": "replacements",
 }
 VERSIONS: Final = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
@@ -157,10 +159,20 @@ def read(files: FileTree, directory: str) -> Kustomization:
     bodies = [item for item in documents if item is not None]
     if len(bodies) > 1 or not all(isinstance(item, Map) for item in bodies):
         raise RenderError([Problem(path, 1, "expected one document, a mapping")])
-    made = Kustomization(directory, path, bodies[0] if bodies else Map())
+    made = Kustomization(directory, path, _usual(bodies[0]) if bodies else Map())
     problems = list(_wrong_fields(made))
     if problems:
         raise RenderError(problems)
+    return made
+
+
+def _usual(body: Map) -> Map:
+    """Return a body with the usual spelling of its fields: their case does not matter to Kustomize."""
+    if all(key in FIELDS or key.lower() not in _BY_LOWER for key in body):
+        return body
+    made = Map()
+    for key, value in body.items():
+        made.put(_BY_LOWER.get(key.lower(), key), value, body.origins.get(key))
     return made
 
 

@@ -12,7 +12,16 @@ from reconciler import yaml
 from reconciler.errors import ConfigError, RenderError
 from reconciler.model.origin import Source
 from reconciler.model.tree import Map, Seq, copy
-from reconciler.render import generators, hashing, ordering, patches, replacements, transformers, valueadd
+from reconciler.render import (
+    configuration,
+    generators,
+    hashing,
+    ordering,
+    patches,
+    replacements,
+    transformers,
+    valueadd,
+)
 from reconciler.render.fieldspec import specs_of
 from reconciler.render.item import mapping
 from reconciler.render.kustomization import Kustomization
@@ -162,7 +171,8 @@ def _images(config: Kustomization, items: list[Item], _: Load) -> None:
 
 
 def _replicas(config: Kustomization, items: list[Item], _: Load) -> None:
-    transformers.replicas(_field(config, "replicas", mapping(config.body.get("replica"))), items, specs_of(config))
+    specs = specs_of(config) or list(configuration.DEFAULT.replicas)
+    transformers.replicas(_field(config, "replicas", mapping(config.body.get("replica"))), items, specs)
 
 
 def _patch(config: Kustomization, items: list[Item], load: Load) -> list[Problem]:

@@ -17,6 +17,7 @@ from reconciler.render.kinds import CLUSTER_SCOPED, POD_SPECS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from reconciler.render.configuration import NameReference
     from reconciler.render.item import Item
 
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
@@ -110,23 +111,32 @@ class _Index:
     renamed: frozenset[str]
 
 
-def follow(items: Iterable[Item]) -> None:
-    """Let every reference follow the renames of what it refers to."""
+def follow(items: Iterable[Item], configured: Iterable[NameReference] = ()) -> None:
+    """Let every reference follow the renames of what it refers to; `configured` are fields beside the usual ones."""
     items = list(items)
     index = _index(items)
     if not index.renamed:
         return
-    wanted = {kind: specs for kind, specs in REFERENCES.items() if kind in index.renamed}
-    by_kind: dict[str, list[tuple[str, FieldSpec]]] = defaultdict(list)
-    for target, specs in wanted.items():
-        for spec in specs:
-            by_kind[spec.kind].append((target, spec))
+    by_kind = _fields(index, configured)
     for item in items:
-        for target, spec in by_kind.get(item.gvk.kind, ()):
-            for node, key in holders(item.body, spec, None):
-                _follow(index, item, target, node, key)
-        if item.gvk.kind in BINDINGS:
+        gvk = item.gvk
+        for target, spec in (*by_kind.get(gvk.kind, ()), *by_kind.get("", ())):
+            if spec.fits(gvk):
+                for node, key in holders(item.body, spec, None):
+                    _follow(index, item, target, node, key)
+        if gvk.kind in BINDINGS:
             _binding(index, item)
+
+
+def _fields(index: _Index, configured: Iterable[NameReference]) -> dict[str, list[tuple[str, FieldSpec]]]:
+    """Return the fields that refer to something renamed, by the kind that has them: the kind meant, and the field."""
+    by_kind: dict[str, list[tuple[str, FieldSpec]]] = defaultdict(list)
+    tables = [*REFERENCES.items(), *((reference.kind, reference.specs) for reference in configured)]
+    for target, specs in tables:
+        if target in index.renamed:
+            for spec in specs:
+                by_kind[spec.kind].append((target, spec))
+    return by_kind
 
 
 def _index(items: list[Item]) -> _Index:

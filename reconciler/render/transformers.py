@@ -12,7 +12,7 @@ from reconciler.render.kinds import CLUSTER_SCOPED, POD_SPECS
 from reconciler.render.selectors import candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.model.origin import Origin
     from reconciler.render.item import Item
@@ -58,7 +58,7 @@ REPLICATED: Final = ("Deployment", "ReplicationController", "ReplicaSet", "State
 _IMAGE: Final = re.compile(r"(?P<name>[^@]*?)(?::(?P<tag>[^:@/]*))?(?:@(?P<digest>.+))?")
 
 
-def namespace(made: Kustomization, items: Iterable[Item]) -> None:
+def namespace(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldSpec]) -> None:
     """Put every object of a namespaced kind, and of a kind that is not known, into the namespace."""
     value = made.text("namespace")
     if not value:
@@ -74,9 +74,9 @@ def namespace(made: Kustomization, items: Iterable[Item]) -> None:
             item.rename("namespace", value, origin)
         if item.gvk.kind in ("RoleBinding", "ClusterRoleBinding"):
             _subjects(item, value, accounts, origin)
-        for spec in SERVICE_NAMESPACES:
+        for spec in (*SERVICE_NAMESPACES, *(spec for spec in specs if spec.path != "metadata/namespace")):
             if spec.fits(item.gvk):
-                for node, key in holders(item.body, spec, None):
+                for node, key in holders(item.body, spec, origin):
                     node.put(key, value, origin)
 
 
@@ -117,19 +117,18 @@ def _subjects(item: Item, value: str, accounts: set[Any], origin: Origin) -> Non
                 subject.put("namespace", value, origin)
 
 
-def affixes(made: Kustomization, items: Iterable[Item]) -> None:
+def affixes(
+    made: Kustomization, items: Sequence[Item], prefixed: Sequence[FieldSpec], suffixed: Sequence[FieldSpec]
+) -> None:
     """Put prefix and suffix around the names of all but namespaces and definitions."""
     prefix, suffix = made.text("namePrefix"), made.text("nameSuffix")
-    for item in items:
-        if item.gvk.kind in UNPREFIXED:
-            continue
-        if prefix:
-            item.rename("name", prefix + item.name.name, made.caused("namePrefix", "namePrefix"))
-        if suffix:
-            item.rename("name", item.name.name + suffix, made.caused("nameSuffix", "nameSuffix"))
+    if prefix:
+        affix(items, prefix, prefixed, made.caused("namePrefix", "namePrefix"), before=True)
+    if suffix:
+        affix(items, suffix, suffixed, made.caused("nameSuffix", "nameSuffix"), before=False)
 
 
-def affix(items: Iterable[Item], text: str, specs: list[FieldSpec], origin: Origin, *, before: bool) -> None:
+def affix(items: Iterable[Item], text: str, specs: Sequence[FieldSpec], origin: Origin, *, before: bool) -> None:
     """Put a prefix or suffix to names, and to other fields, where field specs say so."""
     for item in items:
         if item.gvk.kind in UNPREFIXED:
@@ -145,8 +144,18 @@ def affix(items: Iterable[Item], text: str, specs: list[FieldSpec], origin: Orig
                     node.put(key, text + node[key] if before else node[key] + text, origin)
 
 
-def labels(made: Kustomization, items: Iterable[Item]) -> None:
-    """Set the labels of `labels` and `commonLabels`."""
+def labels(
+    made: Kustomization,
+    items: Iterable[Item],
+    common: Sequence[FieldSpec],
+    templates: Sequence[FieldSpec],
+    own: Sequence[FieldSpec],
+) -> None:
+    """Set the labels of `labels` and `commonLabels`.
+
+    `common` are the fields that `commonLabels` and `includeSelectors` mean, `templates` those of `includeTemplates`
+    beside `own`.
+    """
     items = list(items)
     for index, entry in made.maps("labels"):
         unknown = set(entry) - {"pairs", "includeSelectors", "includeTemplates", "fields"}
@@ -155,14 +164,15 @@ def labels(made: Kustomization, items: Iterable[Item]) -> None:
         pairs = entry.get("pairs")
         if not isinstance(pairs, Map) or not all(isinstance(value, str) for value in pairs.values()):
             raise made.error(f"labels[{index}].pairs has to map names to strings", "labels", index)
-        selectors = entry.get("includeSelectors") is True
-        templates = selectors or entry.get("includeTemplates") is True
-        extra = [_custom_spec(made, index, field) for field in entry.get("fields") or ()]
+        specs = [_custom_spec(made, index, field) for field in entry.get("fields") or ()]
+        if entry.get("includeSelectors") is True:
+            specs += common
+        else:
+            specs += (*own, *templates) if entry.get("includeTemplates") is True else own
         for key, value in pairs.items():
-            origin = made.caused("labels", "labels", index, "pairs", key)
-            _label(items, key, value, origin, selectors=selectors, templates=templates, extra=extra)
+            _set_pairs(items, specs, key, value, made.caused("labels", "labels", index, "pairs", key))
     for key, value in made.strings("commonLabels").items():
-        _label(items, key, value, made.caused("labels", "commonLabels", key), selectors=True, templates=True, extra=[])
+        _set_pairs(items, common, key, value, made.caused("labels", "commonLabels", key))
 
 
 def _custom_spec(made: Kustomization, index: int, field: Any) -> FieldSpec:
@@ -171,41 +181,20 @@ def _custom_spec(made: Kustomization, index: int, field: Any) -> FieldSpec:
     return FieldSpec(field["path"], str(field.get("kind") or ""), field.get("group"), field.get("create") is True)
 
 
-def _label(
-    items: Iterable[Item],
-    key: str,
-    value: str,
-    origin: Origin,
-    *,
-    selectors: bool,
-    templates: bool,
-    extra: list[FieldSpec],
-) -> None:
-    specs = [FieldSpec("metadata/labels", create=True), *extra]
-    specs += SELECTORS if selectors else ()
-    specs += (
-        [FieldSpec(f"{spec.path}/labels", spec.kind, spec.group, create=True) for spec in TEMPLATES]
-        if templates
-        else ()
-    )
-    specs += CLAIM_LABELS if selectors else ()
+def _set_pairs(items: Iterable[Item], specs: Iterable[FieldSpec], key: str, value: str, origin: Origin) -> None:
+    by_kind: dict[Any, list[FieldSpec]] = {}
     for item in items:
-        for spec in specs:
-            if spec.fits(item.gvk):
-                set_pair(item, spec, key, value, origin)
+        gvk = item.gvk
+        if gvk not in by_kind:
+            by_kind[gvk] = [spec for spec in specs if spec.fits(gvk)]
+        for spec in by_kind[gvk]:
+            set_pair(item, spec, key, value, origin)
 
 
-def common_annotations(made: Kustomization, items: Iterable[Item]) -> None:
+def common_annotations(made: Kustomization, items: Sequence[Item], specs: Sequence[FieldSpec]) -> None:
     """Set the annotations of `commonAnnotations`, in Pod templates too."""
-    specs = [FieldSpec("metadata/annotations", create=True)]
-    specs += [FieldSpec(f"{spec.path}/annotations", spec.kind, spec.group, create=True) for spec in TEMPLATES]
-    items = list(items)
     for key, value in made.strings("commonAnnotations").items():
-        origin = made.caused("annotations", "commonAnnotations", key)
-        for item in items:
-            for spec in specs:
-                if spec.fits(item.gvk):
-                    set_pair(item, spec, key, value, origin)
+        _set_pairs(items, specs, key, value, made.caused("annotations", "commonAnnotations", key))
 
 
 def set_pair(item: Item, spec: FieldSpec, key: str, value: str, origin: Origin) -> None:
@@ -216,18 +205,17 @@ def set_pair(item: Item, spec: FieldSpec, key: str, value: str, origin: Origin) 
         node[last].put(key, value, origin)
 
 
-def replicas(
-    made: Kustomization, items: Iterable[Item], specs: Iterable[FieldSpec] = (FieldSpec("spec/replicas", create=True),)
-) -> None:
+def replicas(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldSpec]) -> None:
     """Set the counts of `replicas`."""
-    items, specs = list(items), list(specs)
+    items = list(items)
     for index, entry in made.maps("replicas"):
         name, count = entry.get("name"), entry.get("count")
         if not isinstance(name, str) or not isinstance(count, int) or isinstance(count, bool):
             raise made.error(f"replicas[{index}] needs a name and a count", "replicas", index)
-        found = [item for item in items if item.gvk.kind in REPLICATED and name in {item.first.name, item.name.name}]
+        able = [item for item in items if any(spec.fits(item.gvk) for spec in specs)]
+        found = [item for item in able if name in {item.first.name, item.name.name}]
         if not found:
-            hint = candidates(name, (item for item in items if item.gvk.kind in REPLICATED))
+            hint = candidates(name, able)
             raise made.error(f"replicas[{index}]: nothing named {name} has replicas", "replicas", index, hint=hint)
         for item in found:
             origin = made.caused("replicas", "replicas", index, "count")
@@ -258,9 +246,10 @@ def images(made: Kustomization, items: Iterable[Item]) -> None:
             _rewrite(made, container, by_name)
 
 
-def images_at(made: Kustomization, items: Iterable[Item], specs: Iterable[FieldSpec]) -> None:
+def images_at(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldSpec]) -> None:
     """Rewrite the images of `images` where field specs lead to."""
-    specs = list(specs)
+    if not specs:
+        return
     by_name: dict[str, list[tuple[int, Map]]] = {}
     for index, entry in made.maps("images"):
         by_name.setdefault(entry["name"], []).append((index, entry))
