@@ -235,9 +235,8 @@ def _flat(document: object, where: str) -> list[Map]:
     if isinstance(kind, str) and kind.endswith("List") and isinstance(document.get("items"), list):
         return [body for item in document["items"] for body in _flat(item, where)]
     line = min((origin.line for origin in document.origins.values()), default=1)
-    for key in ("apiVersion", "kind"):
-        if not isinstance(document.get(key), str) or not document[key]:
-            raise RenderError([Problem(where, line, f"the object has no {key}")])
+    if not isinstance(kind, str) or not kind:
+        raise RenderError([Problem(where, line, "the object has no kind")])
     name = mapping(document.get("metadata")).get("name")
     if not isinstance(name, str) or not name:
         hint = "put it in quotes" if name is not None else ""

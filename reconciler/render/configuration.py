@@ -79,6 +79,7 @@ DEFAULT: Final = Configuration(
     ),
     var_reference=(
         *_VARIABLE,
+        FieldSpec("spec/jobTemplate/spec/volumes/nfs/server", "CronJob"),
         FieldSpec("spec/rules/host", "Ingress"),
         FieldSpec("spec/tls/hosts", "Ingress"),
         FieldSpec("spec/tls/secretName", "Ingress"),

@@ -68,6 +68,10 @@ class Item:
         """Set `name` or `namespace`, and remember what it was."""
         before = self.name
         self.metadata.put(key, value, origin)
+        self.renamed_from(before)
+
+    def renamed_from(self, before: Name) -> None:
+        """Remember a name that it had, where it has another one now."""
         if self.name != before and before not in self.earlier:
             self.earlier.append(before)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from reconciler.model.identity import GroupVersionKind
 
 CLUSTER_SCOPED: Final = frozenset(
     {
@@ -44,6 +47,12 @@ CLUSTER_SCOPED: Final = frozenset(
         "VolumeAttributesClass",
     }
 )
+
+
+def cluster_scoped(gvk: GroupVersionKind) -> bool:
+    """Whether a kind is a built-in one without namespaces; a custom kind of the same name is another one."""
+    return gvk.kind in CLUSTER_SCOPED and (not gvk.group or gvk.group.endswith(".k8s.io"))
+
 
 POD_SPECS: Final = {
     "Pod": "spec",

@@ -50,6 +50,8 @@ def read(
                 raise made.error(f"{field}[{index}] has to be a path or a patch", *steps)
             inline = "\n" in entry
             contents = _inline(made, entry, steps) if inline else _file(made, entry, steps, load)
+            if not contents:
+                raise made.error(f"{field}[{index}] is an empty patch", *steps)
             found += [Patch(_map(made, content, steps), None, steps) for content in contents]
         return found
     for index, entry in made.maps(field):
@@ -164,7 +166,9 @@ def carry_out(made: Kustomization, patches: list[Patch], items: list[Item]) -> l
             idle.append(made.problem(f"the patch's target fits no object: {patch.target}", *patch.steps, hint=hint))
         for item in chosen:
             if isinstance(patch.content, Seq):
+                before = item.name
                 json6902.apply(item.body, patch.content, str(item))
+                item.renamed_from(before)
             elif not _merge(patch, patch.content, item):
                 items.remove(item)
     return idle
@@ -213,8 +217,8 @@ def _merge(patch: Patch, content: Map, item: Item) -> bool:
         renamed = mapping(content.get("metadata")).get("name")
         before = item.name
         kept = strategic.merge(item.body, shielded, item.gvk)
-        if isinstance(renamed, str) and item.name != before:
-            item.earlier.append(before)
+        if isinstance(renamed, str):
+            item.renamed_from(before)
         return kept
     return strategic.merge(item.body, shielded, item.gvk)
 

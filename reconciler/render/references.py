@@ -81,6 +81,8 @@ REFERENCES: Final[Mapping[str, tuple[FieldSpec, ...]]] = {
         FieldSpec("spec/serviceName", "StatefulSet"),
         FieldSpec("spec/rules/http/paths/backend/service/name", "Ingress"),
         FieldSpec("spec/defaultBackend/service/name", "Ingress"),
+        FieldSpec("spec/rules/http/paths/backend/serviceName", "Ingress"),
+        FieldSpec("spec/backend/serviceName", "Ingress"),
         FieldSpec("spec/service", "APIService"),
         *_WEBHOOKS,
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.tree import Map, Seq
 from reconciler.render.fieldspec import FieldSpec, holders
-from reconciler.render.kinds import CLUSTER_SCOPED, POD_SPECS
+from reconciler.render.kinds import POD_SPECS, cluster_scoped
 from reconciler.render.selectors import candidates
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def namespace(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldS
     for item in items:
         if item.gvk.kind == "Namespace" and not item.gvk.group:
             item.rename("name", value, origin)
-        elif item.gvk.kind not in CLUSTER_SCOPED:
+        elif not cluster_scoped(item.gvk):
             item.rename("namespace", value, origin)
         if item.gvk.kind in ("RoleBinding", "ClusterRoleBinding"):
             _subjects(item, value, accounts, origin)
@@ -91,7 +91,7 @@ def set_namespace(
     `mode` says which ServiceAccounts among the subjects of bindings follow (`setRoleBindingSubjects`).
     """
     for item in items:
-        if item.gvk.kind not in CLUSTER_SCOPED and not (only_unset and item.name.namespace):
+        if not cluster_scoped(item.gvk) and not (only_unset and item.name.namespace):
             item.rename("namespace", value, origin)
         binding = item.gvk.kind in ("RoleBinding", "ClusterRoleBinding")
         if binding and mode != "none":

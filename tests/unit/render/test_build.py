@@ -232,10 +232,10 @@ def test_a_mistake_is_told_with_its_place_and_a_way_out(tmp_path: Path, kustomiz
 def test_all_broken_resources_are_told_at_once(tmp_path: Path) -> None:
     problems = refused(
         tmp_path,
-        {"kustomization.yaml": "resources: [a.yaml, b.yaml]\n", "a.yaml": "kind: X\n", "b.yaml": "- 1\n"},
+        {"kustomization.yaml": "resources: [a.yaml, b.yaml]\n", "a.yaml": "apiVersion: v1\n", "b.yaml": "- 1\n"},
     )
     assert problems == [
-        "a.yaml:1: the object has no apiVersion",
+        "a.yaml:1: the object has no kind",
         "b.yaml:1: expected an object, with apiVersion, kind and metadata.name",
     ]
 
