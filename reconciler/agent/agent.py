@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from reconciler import environment as environments
-from reconciler.agent import waiting
 from reconciler.agent.follow import Follower
 from reconciler.agent.metrics import CONTENT_TYPE, Metrics
 from reconciler.agent.run import open_checkout
@@ -127,9 +126,7 @@ class Agent:
         await asyncio.gather(*map(self._finish, self._tasks))
 
     async def _finish(self, name: str) -> None:
-        worker = self._workers[name]
-        worker.stop()
-        await waiting.ended(self._tasks[name], worker.patience)
+        await self._workers[name].end(self._tasks[name])
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """End the agent where a part of it has crashed: what restarts it can be trusted more than what is left."""

@@ -99,6 +99,13 @@ class Worker:
         self._stop.set()
         self._ending.set()
 
+    async def end(self, serving: asyncio.Task[None]) -> None:
+        """Stop, and wait until nothing is under way any more; what does not end by itself is cut off."""
+        self.stop()
+        await waiting.ended(serving, self.patience)
+        if self._run is not None:  # what waited for it was cut off
+            await waiting.ended(self._run, 0)
+
     async def serve(self) -> None:
         """Hold the Lease and reconcile, again and again, until `stop`."""
         structlog.contextvars.bind_contextvars(environment=self.name)

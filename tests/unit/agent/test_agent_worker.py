@@ -277,7 +277,6 @@ async def test_a_cluster_that_is_away_is_survived(stage: Stage) -> None:
         await stage.clock.advance(200)
         pauses = [later - sooner for sooner, later in pairwise(attempts)]
         assert pauses[:7] == [2, 4, 8, 16, 30, 30, 30]
-        await stage.clock.advance(30 * 1100)
         assert not task.done()
         stage.on_connect = lambda: None
         await stage.clock.advance(31)
@@ -378,8 +377,8 @@ async def test_an_environment_at_another_interval_is_rescheduled(stage: Stage) -
     worker = stage.worker()
     async with stage.serving(worker):
         await until(lambda: stage.runs() == 1)
-        stage.repository.environment("dev", interval="1s")
+        stage.repository.environment("dev", interval="100ms")
         stage.repository.commit("more often")
-        changed = worker.environment.spec.model_copy(update={"interval": "1s"})
+        changed = worker.environment.spec.model_copy(update={"interval": "100ms"})
         worker.move(worker.environment.model_copy(update={"spec": changed}), stage.mirror.fetch())
         await until(lambda: stage.runs() == 3, 3)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from reconciler.agent.settings import Connect
     from reconciler.cluster.port import Cluster
     from reconciler.environment import Environment
 
@@ -185,7 +186,13 @@ class Stage:
         self.on_connect()
         yield self.cluster, Memory(None, {})
 
-    def worker(self, name: str = "dev", holder: str = "", schedule: Quiet | None = None) -> Worker:
+    def worker(
+        self,
+        name: str = "dev",
+        holder: str = "",
+        schedule: Quiet | None = None,
+        connect: Connect | None = None,
+    ) -> Worker:
         """Make a worker at the newest commit."""
         settings = Settings(self.settings.remote, self.settings.mirror, holder or self.settings.holder, grace=0.5)
         revision = self.mirror.fetch()
@@ -196,7 +203,7 @@ class Stage:
             environment,
             settings=settings,
             mirror=self.mirror,
-            connect=self.connect,
+            connect=connect or self.connect,
             schedule=schedule or self.schedule,
             metrics=self.metrics,
             clock=self.clock,
@@ -240,6 +247,15 @@ class Stage:
             and result in ("", item.labels["result"])
         )
 
+    async def passing(self, true: Callable[[], Any], most: int) -> float:
+        """Let time pass until something is true, for so many seconds at most; return how many it took."""
+        since = self.clock.seconds
+        while not true():
+            assert self.clock.seconds - since < most
+            await self.clock.advance(1)
+            await asyncio.sleep(0.01)
+        return self.clock.seconds - since
+
     async def ran(self, times: int, result: str) -> None:
         """Wait until so many runs have ended with a result, and none is under way."""
         await until(lambda: self.runs(result) >= times and not self.schedule.running("dev"))
@@ -250,7 +266,7 @@ class Stage:
         return str(found["spec"]["holderIdentity"]) if found else ""
 
     @asynccontextmanager
-    async def serving(self, worker: Worker, schedule: Quiet | None = None) -> AsyncIterator[asyncio.Task[None]]:
+    async def serving(self, worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
         """Let a worker serve; stop it in the end."""
         task = asyncio.create_task(worker.serve())
         try:
