@@ -47,7 +47,9 @@ def test_a_spec_of_another_path_comes_beside_the_usual_ones() -> None:
 
 def test_specs_that_disagree_are_refused() -> None:
     config = "commonLabels: [{path: metadata/labels, create: false}]\n"
-    with pytest.raises(RenderError, match=r"kustomization.yaml:3: the field specs of common_labels for metadata/labels"):
+    with pytest.raises(
+        RenderError, match=r"kustomization.yaml:3: the field specs of common_labels for metadata/labels"
+    ):
         built("commonLabels: {a: b}\nconfigurations: [config.yaml]\n", config)
 
 
