@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,19 @@ class Shadow:
     origin: Origin | None
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """The place and the step that set one value.
 
     `line` counts from 1 and is the line of the value's key. `by` names what did it: `resource`, `patch`, `json6902`,
     `images`, `replicas`, `labels`, `annotations`, `namespace`, `namePrefix`, `nameSuffix`, `generator`,
-    `nameReference`, `hash`.
+    `nameReference`, `hash`. `text` is how a scalar of a file is written, where its value does not tell (`1.50`, `~`).
     """
 
     source: Source
     line: int
     by: str = "resource"
     shadowed: Shadow | None = None
+    text: str | None = None
 
     def __str__(self) -> str:
         """Return `file:line`."""
