@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.model.schema import ANYTHING, ListType, Schema, Type
 from reconciler.plan.openapi import Schemas
@@ -45,7 +45,7 @@ def _of_type(name: str) -> Schema:
 class _Fields(Mapping[str, Schema]):
     """The fields of a type, made when they are looked at: JSONSchemaProps contains itself."""
 
-    def __init__(self, marks: Mapping[str, dict[str, str]]) -> None:
+    def __init__(self, marks: Mapping[str, dict[str, Any]]) -> None:
         self._marks = marks
 
     def __getitem__(self, key: str) -> Schema:
@@ -58,12 +58,12 @@ class _Fields(Mapping[str, Schema]):
         return len(self._marks)
 
 
-def _of_field(mark: Mapping[str, str]) -> Schema:
+def _of_field(mark: Mapping[str, Any]) -> Schema:
     inner = _of_type(mark["type"]) if mark.get("type") else ANYTHING
-    key = mark.get("key")
-    if not key:
+    keys = tuple(mark.get("keys", ()))
+    if not keys:
         return inner
-    if key not in strategic.PORT_KEYS:
-        return Schema(Type.ARRAY, items=inner, list_type=ListType.MAP, list_keys=(key,))
+    if "protocol" not in keys:
+        return Schema(Type.ARRAY, items=inner, list_type=ListType.MAP, list_keys=keys)
     ports = Schema(Type.OBJECT, {**inner.properties, "protocol": PROTOCOL}, preserve_unknown=True)
-    return Schema(Type.ARRAY, items=ports, list_type=ListType.MAP, list_keys=(key, "protocol"))
+    return Schema(Type.ARRAY, items=ports, list_type=ListType.MAP, list_keys=keys)

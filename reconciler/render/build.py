@@ -22,6 +22,7 @@ from reconciler.render import (
     configuration,
     generators,
     hashing,
+    images,
     kustomization,
     ordering,
     patches,
@@ -31,7 +32,7 @@ from reconciler.render import (
     transformers,
     variables,
 )
-from reconciler.render.item import Item, Scope, mapping
+from reconciler.render.item import Item, mapping, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,11 +59,7 @@ def build(files: FileTree, directory: str, *, restrict_loads: bool = True) -> Bu
     root = posixpath.normpath(directory) if directory not in ("", ".") else ""
     run = _Run(files, restrict_loads)
     items: list[Item] = []
-    made, configured = run.accumulate(root, items, (), ())
-    if made.is_component and not items:
-        raise made.error(
-            "a Component that has no resources cannot be built alone", "kind", hint="list it under components"
-        )
+    made, configured = run.accumulate(root, items, ())
     for item in items:
         hashing.rename(item)
     references.follow(items, configured.name_reference)
@@ -80,10 +77,9 @@ class _Run:
     restrict_loads: bool
     warnings: list[Problem] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
-    builds: int = 0
 
     def accumulate(
-        self, directory: str, items: list[Item], scope: Scope, chain: tuple[str, ...]
+        self, directory: str, items: list[Item], chain: tuple[str, ...]
     ) -> tuple[Kustomization, Configuration]:
         """Add what a directory makes to the objects; a component also changes those that are there."""
         made = kustomization.read(self.files, directory)
@@ -91,56 +87,54 @@ class _Run:
         if directory in chain:
             circle = " → ".join((*chain[chain.index(directory) :], directory))
             raise made.error(f"the directories include each other in a circle: {circle}")
-        self.builds += 1
-        inner = (*scope, self.builds)
         own = items if made.is_component else []
         load = partial(self._load, made)
-        configured = self._resources(made, own, inner, (*chain, directory))
+        configured = self._resources(made, own, (*chain, directory))
         configured = configuration.merged(configured, configuration.read(made, load), made)
-        generators.generate(made, own, inner, load)
-        for config in self._plugins(made, "generators", inner, (*chain, directory)):
-            plugins.generate(config, own, inner, load)
+        generators.generate(made, own, load)
+        for config in self._plugins(made, "generators", (*chain, directory)):
+            plugins.generate(config, own, load)
         for index, entry in enumerate(made.entries("components")):
-            more = self._component(made, index, entry, own, inner, (*chain, directory))
+            more = self._component(made, index, entry, own, (*chain, directory))
             configured = configuration.merged(configured, more, made)
         variables.together(made, self.variables, variables.collect(made, own))
         self.warnings.extend(_transform(made, own, load, configured))
-        for config in self._plugins(made, "transformers", inner, (*chain, directory)):
+        for config in self._plugins(made, "transformers", (*chain, directory)):
             self.warnings.extend(plugins.transform(config, own, load))
-        for config in self._plugins(made, "validators", inner, (*chain, directory)):
+        for config in self._plugins(made, "validators", (*chain, directory)):
             plugins.unchanged(config, own, load)
         if own is not items:
             items.extend(own)
         return made, configured
 
     def _component(
-        self, made: Kustomization, index: int, entry: object, items: list[Item], scope: Scope, chain: tuple[str, ...]
+        self, made: Kustomization, index: int, entry: object, items: list[Item], chain: tuple[str, ...]
     ) -> Configuration:
         path = self._directory(made, "components", index, entry)
-        inner, configured = self.accumulate(path, items, scope, chain)
+        inner, configured = self.accumulate(path, items, chain)
         if not inner.is_component:
             hint = "list it under resources"
             raise made.error(f"components[{index}] {path} is no Component", "components", index, hint=hint)
         return configured
 
-    def _plugins(self, made: Kustomization, name: str, scope: Scope, chain: tuple[str, ...]) -> Iterator[Kustomization]:
+    def _plugins(self, made: Kustomization, name: str, chain: tuple[str, ...]) -> Iterator[Kustomization]:
         """Yield the plugins of a field: each entry is YAML itself, a file, or a directory that is built."""
         for index, entry in enumerate(made.entries(name)):
             if isinstance(entry, str) and "\n" in entry:
                 yield from plugins.read_inline(made, name, index, entry)
                 continue
             configs: list[Item] = []
-            self._resource(made, name, index, entry, configs, scope, chain)
+            self._resource(made, name, index, entry, configs, chain)
             yield from (plugins.plugin(made, item.body, item.origin.source.file) for item in configs)
 
-    def _resources(self, made: Kustomization, items: list[Item], scope: Scope, chain: tuple[str, ...]) -> Configuration:
+    def _resources(self, made: Kustomization, items: list[Item], chain: tuple[str, ...]) -> Configuration:
         """Read resources and bases; the problems of all of them are raised together."""
         problems: list[Problem] = []
-        configured = configuration.DEFAULT
+        configured = configuration.default()
         for name in ("resources", "bases"):
             for index, entry in enumerate(made.entries(name)):
                 try:
-                    more = self._resource(made, name, index, entry, items, scope, chain)
+                    more = self._resource(made, name, index, entry, items, chain)
                     configured = configuration.merged(configured, more, made)
                 except RenderError as error:
                     problems.extend(error.problems)
@@ -155,12 +149,11 @@ class _Run:
         index: int,
         entry: object,
         items: list[Item],
-        scope: Scope,
         chain: tuple[str, ...],
     ) -> Configuration:
         path = self._path(made, name, index, entry)
         if self.files.is_dir(path):
-            inner, configured = self.accumulate(path, items, scope, chain)
+            inner, configured = self.accumulate(path, items, chain)
             if inner.is_component:
                 hint = "list it under components"
                 raise made.error(f"{name}[{index}] {path} is a Component", name, index, hint=hint)
@@ -171,8 +164,8 @@ class _Run:
         except ConfigError as error:
             raise RenderError(error.problems) from error
         for document in documents:
-            items.extend(Item(body, _begin(body, where, made), scope) for body in _flat(document, where))
-        return configuration.DEFAULT
+            items.extend(Item(body, _begin(body, where, made)) for body in _flat(document, where))
+        return configuration.default()
 
     def _directory(self, made: Kustomization, name: str, index: int, entry: object) -> str:
         path = self._path(made, name, index, entry)
@@ -219,8 +212,7 @@ def _transform(
     transformers.common_annotations(made, items, configured.common_annotations)
     idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items)
     transformers.replicas(made, items, configured.replicas)
-    transformers.images(made, items)
-    transformers.images_at(made, items, configured.images)
+    images.carry_out(made, items, configured.images)
     replacements.carry_out(made, items, load)
     return idle
 
@@ -241,11 +233,6 @@ def _flat(document: object, where: str) -> list[Map]:
     if not isinstance(name, str) or not name:
         hint = "put it in quotes" if name is not None else ""
         raise RenderError([Problem(where, line, f"the {kind} has no metadata.name that is a string", hint)])
-    for where_to in ("annotations", "labels"):
-        pairs = mapping(document["metadata"].get(where_to))
-        for key, value in pairs.items():
-            if isinstance(value, bool | int | float):
-                pairs[key] = str(value).lower() if isinstance(value, bool) else str(value)
     return [document]
 
 
@@ -268,6 +255,11 @@ def _once(items: list[Item]) -> None:
 
 def _resource(item: Item) -> Resource:
     annotations = item.metadata.get("annotations")
-    if isinstance(annotations, Map) and not annotations:
-        item.metadata.drop("annotations")
+    if not annotations:
+        if annotations is not None or "annotations" in item.metadata:
+            item.metadata.drop("annotations")
+    elif isinstance(annotations, Map):
+        for key, value in annotations.items():
+            if not isinstance(value, str | dict | list) or text_at(annotations, key) != value:
+                annotations[key] = text_at(annotations, key)
     return Resource(ObjectId.of(item.body), item.gvk.version, item.body, item.origin)

@@ -8,6 +8,7 @@ the order of kinds, so that a spec for one kind takes the place of the one for a
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
@@ -16,24 +17,14 @@ from reconciler.model.identity import GroupVersionKind
 from reconciler.model.origin import Source
 from reconciler.model.tree import Map
 from reconciler.render.fieldspec import FieldSpec, specs_of
-from reconciler.render.kinds import POD_SPECS, rank
+from reconciler.render.kinds import rank
 from reconciler.render.kustomization import Kustomization
-from reconciler.render.transformers import CLAIM_LABELS, REPLICATED, SELECTORS, TEMPLATES
+from reconciler.render.tables import field_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reconciler.render.kustomization import Load
-
-_IN_CONTAINERS: Final = ("args", "command", "env/value", "volumeMounts/mountPath")
-_VARIABLE: Final = tuple(
-    FieldSpec(f"{spec}/{path}", kind)
-    for kind, spec in POD_SPECS.items()
-    for path in (
-        *(f"{group}/{field}" for group in ("containers", "initContainers") for field in _IN_CONTAINERS),
-        "volumes/nfs/server",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +54,6 @@ class Configuration:
     name_reference: tuple[NameReference, ...] = ()
 
 
-_TEMPLATE_LABELS: Final = tuple(
-    FieldSpec(f"{spec.path}/labels", spec.kind, spec.group, create=True) for spec in TEMPLATES
-)
-DEFAULT: Final = Configuration(
-    name_prefix=(FieldSpec("metadata/name"),),
-    name_suffix=(FieldSpec("metadata/name"),),
-    namespace=(FieldSpec("metadata/namespace", create=True),),
-    common_labels=(FieldSpec("metadata/labels", create=True), *SELECTORS, *_TEMPLATE_LABELS, *CLAIM_LABELS),
-    labels=(FieldSpec("metadata/labels", create=True),),
-    template_labels=_TEMPLATE_LABELS,
-    common_annotations=(
-        FieldSpec("metadata/annotations", create=True),
-        *(FieldSpec(f"{spec.path}/annotations", spec.kind, spec.group, create=True) for spec in TEMPLATES),
-    ),
-    var_reference=(
-        *_VARIABLE,
-        FieldSpec("spec/jobTemplate/spec/volumes/nfs/server", "CronJob"),
-        FieldSpec("spec/rules/host", "Ingress"),
-        FieldSpec("spec/tls/hosts", "Ingress"),
-        FieldSpec("spec/tls/secretName", "Ingress"),
-        FieldSpec("spec/ports/port", "Service"),
-        FieldSpec("spec/ports/targetPort", "Service"),
-        FieldSpec("spec/nfs/server", "PersistentVolume"),
-        FieldSpec("spec/volumeClaimTemplates/spec/nfs/server", "StatefulSet"),
-        FieldSpec("metadata/labels"),
-        FieldSpec("metadata/annotations"),
-    ),
-    replicas=tuple(FieldSpec("spec/replicas", kind, create=True) for kind in REPLICATED),
-)
 _KEYS: Final = {
     "namePrefix": "name_prefix",
     "nameSuffix": "name_suffix",
@@ -104,6 +66,25 @@ _KEYS: Final = {
     "images": "images",
     "replicas": "replicas",
 }
+
+
+@cache
+def default() -> Configuration:
+    """Return Kustomize's own configuration."""
+    table = field_specs()
+    found = {attribute: tuple(_spec(entry) for entry in table.get(key) or ()) for key, attribute in _KEYS.items()}
+    found["labels"] = (FieldSpec("metadata/labels", create=True),)
+    references = tuple(
+        NameReference(entry["kind"], entry.get("group"), entry.get("version"), tuple(map(_spec, entry["fieldSpecs"])))
+        for entry in table["nameReference"]
+    )
+    return Configuration(**found, name_reference=references)
+
+
+def _spec(entry: dict[str, Any]) -> FieldSpec:
+    return FieldSpec(
+        entry["path"], entry.get("kind", ""), entry.get("group"), entry.get("create", False), entry.get("version")
+    )
 
 
 def read(made: Kustomization, load: Load) -> Configuration:

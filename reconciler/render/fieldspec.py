@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.tree import Map, Seq
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from reconciler.model.identity import GroupVersionKind
     from reconciler.model.origin import Origin
     from reconciler.render.kustomization import Kustomization
+
+
+_SLASH: Final = re.compile(r"(?<!\\)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def specs_of(config: Kustomization, field: str = "fieldSpecs") -> list[FieldSpec
 
 def holders(root: Map, spec: FieldSpec, origin: Origin | None) -> Iterator[tuple[Map, str]]:
     """Yield each mapping that holds, or may hold, the last step of a path, with that step."""
-    *way, last = spec.path.split("/")
+    *way, last = steps(spec.path)
     nodes: Iterable[Map] = (root,)
     for step in way:
         nodes = [child for node in nodes for child in _children(node, step, spec.create, origin)]
@@ -56,10 +61,18 @@ def holders(root: Map, spec: FieldSpec, origin: Origin | None) -> Iterator[tuple
             yield node, last
 
 
+@lru_cache(maxsize=1 << 10)
+def steps(path: str) -> tuple[str, ...]:
+    r"""Return the steps of a path; `\\/` is a slash within one."""
+    return tuple(part.replace("\\/", "/") for part in _SLASH.split(path))
+
+
 def _children(node: Map, step: str, create: bool, origin: Origin | None) -> Iterator[Map]:
     name = step.removesuffix("[]")
     value = node.get(name)
-    if value is None and create and name == step:
+    if value is None and name != step and name in node:
+        node.put(name, Seq(), origin)  # what Kustomize's filter makes of a null where it looks for a list
+    elif value is None and create and name == step:
         value = Map()
         node.put(step, value, origin)
     if isinstance(value, Map):

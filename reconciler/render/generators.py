@@ -15,7 +15,6 @@ from reconciler.render.item import Item, mapping
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.render.item import Scope
     from reconciler.render.kustomization import Kustomization
 
 KEYS: Final = frozenset({"name", "namespace", "behavior", "files", "envs", "env", "literals", "options", "type"})
@@ -27,14 +26,14 @@ FIELDS: Final = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
 Pair = tuple[str, bytes, Origin]
 
 
-def generate(made: Kustomization, items: list[Item], scope: Scope, load: Callable[..., tuple[str, bytes]]) -> None:
+def generate(made: Kustomization, items: list[Item], load: Callable[..., tuple[str, bytes]]) -> None:
     """Add what a kustomization generates to the objects, or merge it into what is there."""
     options = made.body.get("generatorOptions")
     if options is not None and (not isinstance(options, Map) or set(options) - OPTIONS):
         raise made.error(f"generatorOptions knows {', '.join(sorted(OPTIONS))}", "generatorOptions")
     for field in FIELDS:
         for index, entry in made.maps(field):
-            _one(made, field, index, entry, items, scope, load)
+            _one(made, field, index, entry, items, load)
 
 
 def _one(
@@ -43,7 +42,6 @@ def _one(
     index: int,
     entry: Map,
     items: list[Item],
-    scope: Scope,
     load: Callable[..., tuple[str, bytes]],
 ) -> None:
     steps = (field, index)
@@ -61,7 +59,7 @@ def _one(
         if pair[0] in pairs:
             raise made.error(f"{field}[{index}]: the key {pair[0]} is given twice", *steps)
         pairs[pair[0]] = pair
-    item = _item(made, field, steps, entry, pairs, scope)
+    item = _item(made, field, steps, entry, pairs)
     behavior = entry.get("behavior") or "create"
     same = [one for one in items if one.gvk == item.gvk and _same_name(one, item)]
     if behavior == "create":
@@ -78,13 +76,10 @@ def _one(
 
 
 def _same_name(one: Item, item: Item) -> bool:
-    name, space = item.name.name, item.name.namespace or "default"
-    return any(known.name == name and (known.namespace or "default") == space for known in one.names)
+    return item.name in one.names
 
 
-def _item(
-    made: Kustomization, field: str, steps: tuple[str, int], entry: Map, pairs: dict[str, Pair], scope: Scope
-) -> Item:
+def _item(made: Kustomization, field: str, steps: tuple[str, int], entry: Map, pairs: dict[str, Pair]) -> Item:
     origin = made.caused("generator", *steps)
     body, metadata = Map(), Map()
     body.put("apiVersion", "v1", origin)
@@ -95,6 +90,8 @@ def _item(
     body.put("metadata", metadata, origin)
     if FIELDS[field] == "Secret":
         body.put("type", entry.get("type") or "Opaque", made.caused("generator", *steps, "type"))
+    if FIELDS[field] == "Secret":
+        body.put("data", Map(), origin)
     for key, content, place in pairs.values():
         _put(body, key, content, place)
     settings = _settings(made, steps, entry)
@@ -103,7 +100,7 @@ def _item(
             metadata.put(key, settings[key], origin)
     if settings["immutable"]:
         body.put("immutable", True, origin)
-    return Item(body, origin, scope, hashed=not settings["disableNameSuffixHash"])
+    return Item(body, origin, hashed=not settings["disableNameSuffixHash"])
 
 
 def _settings(made: Kustomization, steps: tuple[str, int], entry: Map) -> dict[str, Any]:
@@ -162,7 +159,7 @@ def _combine(target: Item, item: Item, *, replace: bool) -> None:
             target.metadata[field].put(key, value, item.metadata[field].origins.get(key))
     if "immutable" in item.body:
         target.body.put("immutable", item.body["immutable"], item.origin)
-    target.hashed = target.hashed or item.hashed
+    target.hashed = target.hashed and item.hashed
 
 
 def _pairs(

@@ -28,7 +28,8 @@ def rename(item: Item) -> None:
     """Put the hash of what an object holds behind its name, if it is to have one and has none yet."""
     if item.hashed:
         origin = Origin(item.origin.source, item.origin.line, "hash")
-        item.rename("name", f"{item.name.name}-{suffix(item.body)}", origin)
+        item.remember()
+        item.metadata.put("name", f"{item.name.name}-{suffix(item.body)}", origin)
         item.hashed = False
 
 
@@ -36,10 +37,15 @@ def suffix(body: Map) -> str:
     """Return the hash of a ConfigMap, a Secret, or any other object."""
     kind = body.get("kind")
     if kind == "ConfigMap":
-        content: Any = {"kind": kind, "name": "", "data": body.get("data") or ""}
+        content: Any = {"kind": kind, "name": "", "data": "" if body.get("data") is None else body["data"]}
         content |= {"binaryData": body["binaryData"]} if body.get("binaryData") else {}
     elif kind == "Secret":
-        content = {"kind": kind, "type": body.get("type", ""), "name": "", "data": body.get("data") or ""}
+        content = {
+            "kind": kind,
+            "type": body.get("type", ""),
+            "name": "",
+            "data": "" if body.get("data") is None else body["data"],
+        }
         content |= {"stringData": body["stringData"]} if body.get("stringData") else {}
     else:
         content = body

@@ -5,34 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reconciler import yaml
 from reconciler.model.identity import GroupVersionKind
 from reconciler.model.tree import Map
+from reconciler.render.kinds import cluster_scoped
 
 if TYPE_CHECKING:
     from reconciler.model.origin import Origin
 
-Scope = tuple[int, ...]
-
 
 class Name(NamedTuple):
-    """A name within a namespace ("" where none is given)."""
+    """What an object is called at one time. `namespace` is `default` where none is given, "" for kinds without one."""
 
     namespace: str
     name: str
+    kind: str
 
 
 @dataclass(slots=True, eq=False)
 class Item:
     """One object under construction.
 
-    `scope` is the way of builds that led to it, outermost first: it tells which of two objects of one name a reference
-    means. `earlier` are the names it had, oldest first. `hashed` says that its name gets a content hash in the end.
+    `earlier` are the names that it had before a step that may change them, oldest first: references are looked up among
+    them, so an object that no such step has seen is referred to by nothing that would have to follow. `prefixes` and
+    `suffixes` were put around its name, innermost first. `hashed` says that its name gets a content hash in the end.
     """
 
     body: Map
     origin: Origin
-    scope: Scope
     earlier: list[Name] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    suffixes: list[str] = field(default_factory=list)
     hashed: bool = False
 
     @property
@@ -50,9 +53,15 @@ class Item:
         return found
 
     @property
+    def namespace(self) -> str:
+        """The namespace that it names; "" where it names none."""
+        return str(self.metadata.get("namespace") or "")
+
+    @property
     def name(self) -> Name:
         """Its name of now."""
-        return Name(str(self.metadata.get("namespace") or ""), str(self.metadata.get("name") or ""))
+        gvk = self.gvk
+        return name_of(gvk, self.namespace, str(self.metadata.get("name") or ""))
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -64,21 +73,27 @@ class Item:
         """The name that its file gave it."""
         return self.earlier[0] if self.earlier else self.name
 
-    def rename(self, key: str, value: str, origin: Origin) -> None:
-        """Set `name` or `namespace`, and remember what it was."""
-        before = self.name
-        self.metadata.put(key, value, origin)
-        self.renamed_from(before)
-
-    def renamed_from(self, before: Name) -> None:
-        """Remember a name that it had, where it has another one now."""
-        if self.name != before and before not in self.earlier:
-            self.earlier.append(before)
+    def remember(self) -> None:
+        """Remember the name of now, before a step that may change it."""
+        name = self.name
+        if not self.earlier or self.earlier[-1] != name:
+            self.earlier.append(name)
 
     def __str__(self) -> str:
         """Return `Kind/name -n namespace`."""
-        kind, name = self.body.get("kind"), self.name
-        return f"{kind}/{name.name}" + (f" -n {name.namespace}" if name.namespace else "")
+        name = f"{self.body.get('kind')}/{self.metadata.get('name') or ''}"
+        return f"{name} -n {self.namespace}" if self.namespace else name
+
+
+def name_of(gvk: GroupVersionKind, namespace: str, name: str) -> Name:
+    """Return the name of an object of a kind."""
+    return Name("" if cluster_scoped(gvk) else namespace or "default", name, gvk.kind)
+
+
+def text_at(holder: Map, key: str) -> str:
+    """Return how the scalar of an entry is written, `1.50` or `~`; its usual text where nothing else is known."""
+    origin = holder.origins.get(key)
+    return origin.text if origin is not None and origin.text is not None else yaml.canonical(holder.get(key))
 
 
 def mapping(value: Any) -> Map:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Problem, RenderError
 from reconciler.model.tree import Map, Seq, copy
 
 if TYPE_CHECKING:
     from reconciler.model.origin import Origin
+
+
+_INDEX: Final = re.compile(r"-?[0-9]+")
 
 
 class PatchFailed(Exception):
@@ -42,12 +46,12 @@ def _carry_out(body: Map, operation: Any, origin: Origin | None) -> None:
         _remove(body, steps)
     elif kind in ("move", "copy"):
         source = pointer(str(operation.get("from", "")))
-        value = copy(_get(body, source))
+        value = copy(_there(body, source))
         if kind == "move":
             _remove(body, source)
         _add(body, steps, value, operation.origins.get("from", origin))
     elif kind == "test":
-        if _get(body, steps) != operation["value"]:
+        if _there(body, steps) != operation["value"]:
             raise PatchFailed(f"the test of {operation['path']} fails")
     else:
         raise PatchFailed(f"op is {kind!r}: expected add, remove, replace, move, copy or test")
@@ -74,24 +78,38 @@ def _child(node: Any, step: str) -> Any:
     raise PatchFailed(f"there is no {step}")
 
 
+def _there(body: Map, steps: list[str]) -> Any:
+    """Return what stands at a path; a key that is missing at its end is null, as in the library that Kustomize uses."""
+    parent = _get(body, steps[:-1])
+    if steps and isinstance(parent, Map) and steps[-1] not in parent:
+        return None
+    return _get(body, steps)
+
+
 def _index(node: Seq, step: str, last: int) -> int:
-    if step == "-":
-        return len(node)
-    if not step.isdigit() or int(step) > last:
+    """Return the index that a step means; negative ones count from the end (evanphx/json-patch 4)."""
+    if not _INDEX.fullmatch(step):
+        raise PatchFailed(f"{step!r} is no index of a list")
+    index = int(step)
+    if index < 0:
+        index += last + 1
+    if not 0 <= index <= last:
         raise PatchFailed(f"there is no element {step} in a list of {len(node)}")
-    return int(step)
+    return index
 
 
 def _add(body: Map, steps: list[str], value: Any, origin: Origin | None) -> None:
     if not steps:
-        raise PatchFailed("the whole object cannot be replaced")
-    if steps[:-1] in (["metadata", "annotations"], ["metadata", "labels"]) and steps[1] not in body.get("metadata", {}):
-        body["metadata"].put(steps[1], Map(), origin)
+        raise PatchFailed("add needs a path; the whole object can be replaced")
+    if steps[:-1] == ["metadata", "annotations"] and isinstance(body.get("metadata"), Map):
+        metadata = body["metadata"]
+        if not isinstance(metadata.get("annotations"), Map):
+            metadata.put("annotations", Map(), origin)
     parent = _get(body, steps[:-1])
     if isinstance(parent, Map):
         parent.put(steps[-1], value, origin)
     elif isinstance(parent, Seq):
-        index = _index(parent, steps[-1], len(parent))
+        index = len(parent) if steps[-1] == "-" else _index(parent, steps[-1], len(parent))
         parent.origins.extend([None] * (len(parent) - len(parent.origins)))
         parent.insert(index, value)
         parent.origins.insert(index, origin)
@@ -100,19 +118,32 @@ def _add(body: Map, steps: list[str], value: Any, origin: Origin | None) -> None
 
 
 def _replace(body: Map, steps: list[str], value: Any, origin: Origin | None) -> None:
-    _get(body, steps)
+    if not steps:
+        if not isinstance(value, Map):
+            raise PatchFailed("an object can only be replaced by an object")
+        body.clear()
+        body.origins.clear()
+        for key, item in value.items():
+            body.put(key, item, value.origins.get(key, origin))
+        return
     parent = _get(body, steps[:-1])
     if isinstance(parent, Map):
         parent.put(steps[-1], value, origin)
+    elif isinstance(parent, Seq):
+        parent.put(_index(parent, steps[-1], len(parent) - 1), value, origin)
     else:
-        parent.put(int(steps[-1]), value, origin)
+        raise PatchFailed(f"{steps[-2]} is neither a mapping nor a list")
 
 
 def _remove(body: Map, steps: list[str]) -> None:
+    if not steps:
+        raise PatchFailed("the whole object cannot be removed: use $patch: delete")
     _get(body, steps)
     parent = _get(body, steps[:-1])
     if isinstance(parent, Map):
         parent.drop(steps[-1])
     else:
-        del parent[int(steps[-1])]
-        del parent.origins[int(steps[-1])]
+        index = _index(parent, steps[-1], len(parent) - 1)
+        del parent[index]
+        if index < len(parent.origins):
+            del parent.origins[index]

@@ -4,54 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reconciler.render.tables import scopes
+
 if TYPE_CHECKING:
     from reconciler.model.identity import GroupVersionKind
 
-CLUSTER_SCOPED: Final = frozenset(
-    {
-        "APIService",
-        "CSIDriver",
-        "CSINode",
-        "CertificateSigningRequest",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ClusterTrustBundle",
-        "ComponentStatus",
-        "CustomResourceDefinition",
-        "DeviceClass",
-        "FlowSchema",
-        "IPAddress",
-        "IngressClass",
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "PriorityLevelConfiguration",
-        "ResourceSlice",
-        "RuntimeClass",
-        "SelfSubjectAccessReview",
-        "SelfSubjectReview",
-        "SelfSubjectRulesReview",
-        "ServiceCIDR",
-        "StorageClass",
-        "StorageVersionMigration",
-        "SubjectAccessReview",
-        "TokenReview",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-        "VolumeAttachment",
-        "VolumeAttributesClass",
-    }
-)
-
 
 def cluster_scoped(gvk: GroupVersionKind) -> bool:
-    """Whether a kind is a built-in one without namespaces; a custom kind of the same name is another one."""
-    return gvk.kind in CLUSTER_SCOPED and (not gvk.group or gvk.group.endswith(".k8s.io"))
+    """Whether Kustomize knows a kind as one without namespaces; every kind that it does not know has some."""
+    return scopes().get("/".join(filter(None, gvk))) is False
 
 
 POD_SPECS: Final = {

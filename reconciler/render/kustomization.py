@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler import yaml
 from reconciler.errors import ConfigError, Problem, RenderError
 from reconciler.model.origin import Origin, Source
-from reconciler.model.tree import Map, origin_at
+from reconciler.model.tree import Map, Seq, origin_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,29 @@ FIELDS: Final = frozenset(
         "sortOptions",
     }
 )
-_BY_LOWER: Final = {field.lower(): field for field in FIELDS}
+_NESTED: Final = (
+    *("path", "patch", "target", "options", "group", "version", "kind", "name", "namespace", "labelSelector"),
+    *("annotationSelector", "allowNameChange", "allowKindChange", "newName", "newTag", "digest", "tagSuffix", "count"),
+    *(
+        "source",
+        "sourceValue",
+        "targets",
+        "select",
+        "reject",
+        "fieldPath",
+        "fieldPaths",
+        "delimiter",
+        "index",
+        "create",
+    ),
+    *("encoding", "pairs", "includeSelectors", "includeTemplates", "fields", "behavior", "files", "envs", "env"),
+    *("literals", "type", "disableNameSuffixHash", "immutable", "labels", "annotations", "objref", "fieldref", "order"),
+    *("apiVersion", "legacySortOptions", "orderFirst", "orderLast"),
+)
+_BY_LOWER: Final = {field.lower(): field for field in (*_NESTED, *FIELDS)}
+_FREE: Final = frozenset(
+    {"commonLabels", "commonAnnotations", "pairs", "annotations", "metadata", "openapi", "valuesInline"}
+)
 NOT_YET: Final = {
     "crds": "write merge behaviour out as JSON 6902 patches",
     "openapi": "write merge behaviour out as JSON 6902 patches",
@@ -153,13 +175,15 @@ def read(files: FileTree, directory: str) -> Kustomization:
         where = directory or "the root of the repository"
         raise RenderError([Problem(where, 0, f"has no kustomization file: expected {' or '.join(NAMES)}")])
     try:
-        documents = yaml.parse(files.read(path), Source(path, directory))
+        documents = yaml.parse(files.read(path), Source(path, directory), yaml.Dialect.KUSTOMIZATION)
     except ConfigError as error:
         raise RenderError(error.problems) from error
     bodies = [item for item in documents if item is not None]
     if len(bodies) > 1 or not all(isinstance(item, Map) for item in bodies):
         raise RenderError([Problem(path, 1, "expected one document, a mapping")])
     made = Kustomization(directory, path, _usual(bodies[0]) if bodies else Map())
+    if not set(made.body) - {"apiVersion", "kind"}:
+        raise RenderError([Problem(path, 0, "is empty", "name at least its resources, if only with resources: []")])
     problems = list(_wrong_fields(made))
     if problems:
         raise RenderError(problems)
@@ -168,12 +192,21 @@ def read(files: FileTree, directory: str) -> Kustomization:
 
 def _usual(body: Map) -> Map:
     """Return a body with the usual spelling of its fields: their case does not matter to Kustomize."""
-    if all(key in FIELDS or key.lower() not in _BY_LOWER for key in body):
-        return body
     made = Map()
     for key, value in body.items():
-        made.put(_BY_LOWER.get(key.lower(), key), value, body.origins.get(key))
+        usual = _BY_LOWER.get(key.lower(), key)
+        free = usual in _FREE or (usual == "labels" and isinstance(value, Map))
+        made.put(usual, value if free else usual_keys(value), body.origins.get(key))
     return made
+
+
+def usual_keys(value: Any) -> Any:
+    """Return a value with the usual spelling of the keys of its mappings."""
+    if isinstance(value, Map):
+        return _usual(value)
+    if isinstance(value, Seq):
+        return Seq((usual_keys(item) for item in value), value.origins)
+    return value
 
 
 def deprecations(made: Kustomization) -> Iterator[Problem]:

@@ -35,5 +35,6 @@ def ordered(made: Kustomization, items: list[Item]) -> list[Item]:
 
 def _legacy(item: Item, place: int) -> tuple[object, ...]:
     gvk: GroupVersionKind = item.gvk
-    name = item.name
-    return (place, f"{gvk.group or '~G'}_{gvk.version}_{gvk.kind}", name.namespace or "~X", name.name)
+    name = str(item.metadata.get("name") or "")
+    group = gvk.group or ("" if gvk.kind == "Namespace" else "~G")  # Kubernetes' own Namespaces are the first
+    return (place, f"{group}_{gvk.version}_{gvk.kind}", item.namespace or "~X", name)

@@ -11,7 +11,7 @@ from reconciler.model.identity import GroupVersionKind
 from reconciler.model.origin import Origin, Source
 from reconciler.model.tree import Map, Seq
 from reconciler.render import json6902, strategic
-from reconciler.render.item import Item, Name, mapping
+from reconciler.render.item import Item, mapping, name_of
 from reconciler.render.selectors import Selector, SelectorInvalid, candidates
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ def _parsed(
 ) -> list[Map | Seq]:
     """Parse a patch; the lines of one that stands in the kustomization are counted from its place there."""
     try:
-        documents = yaml.parse(text, source)
+        documents = yaml.parse(text, source, yaml.Dialect.PATCH)
+        if any(isinstance(item, Seq) for item in documents):
+            documents = yaml.parse(text, source, yaml.Dialect.KUSTOMIZATION)
     except ConfigError as error:
         raise made.error(f"the patch is {error.problems[0].message}", *steps) from error
     found = [item for item in documents if item is not None]
@@ -166,10 +168,9 @@ def carry_out(made: Kustomization, patches: list[Patch], items: list[Item]) -> l
             idle.append(made.problem(f"the patch's target fits no object: {patch.target}", *patch.steps, hint=hint))
         for item in chosen:
             if isinstance(patch.content, Seq):
-                before = item.name
+                item.remember()
                 json6902.apply(item.body, patch.content, str(item))
-                item.renamed_from(before)
-            elif not _merge(patch, patch.content, item):
+            elif not _merged(made, patch, patch.content, item):
                 items.remove(item)
     return idle
 
@@ -190,18 +191,20 @@ def _own_target(made: Kustomization, patch: Patch, items: list[Item]) -> tuple[s
     gvk, metadata = GroupVersionKind.of(content), mapping(content.get("metadata"))
     if not gvk.kind or not metadata.get("name"):
         raise made.error("the patch has no target, so it needs apiVersion, kind and metadata.name itself", *patch.steps)
-    name = Name(str(metadata.get("namespace") or ""), str(metadata["name"]))
-    same = [item for item in items if item.gvk == gvk and _named(item, name)]
+    name = name_of(gvk, str(metadata.get("namespace") or ""), str(metadata["name"]))
+    same = [item for item in items if item.gvk[:2] == gvk[:2] and name in item.names]
     if len(same) > 1:
         listed = ", ".join(str(item) for item in same)
         raise made.error(f"the patch for {gvk.kind}/{name.name} means several objects: {listed}", *patch.steps)
-    return f"{gvk.kind}/{name.name}" + (f" -n {name.namespace}" if name.namespace else ""), same
+    space = metadata.get("namespace")
+    return f"{gvk.kind}/{name.name}" + (f" -n {space}" if space else ""), same
 
 
-def _named(item: Item, name: Name) -> bool:
-    return any(
-        one.name == name.name and (one.namespace or "default") == (name.namespace or "default") for one in item.names
-    )
+def _merged(made: Kustomization, patch: Patch, content: Map, item: Item) -> bool:
+    try:
+        return _merge(patch, content, item)
+    except strategic.MergeFailed as error:
+        raise made.error(f"the patch does not fit {item}: {error}", *patch.steps) from error
 
 
 def _merge(patch: Patch, content: Map, item: Item) -> bool:
@@ -213,14 +216,9 @@ def _merge(patch: Patch, content: Map, item: Item) -> bool:
         if key in ("apiVersion", "kind") and keep_kind:
             continue
         shielded[key] = _without_name(value) if key == "metadata" and not patch.rename else value
-    if patch.rename:
-        renamed = mapping(content.get("metadata")).get("name")
-        before = item.name
-        kept = strategic.merge(item.body, shielded, item.gvk)
-        if isinstance(renamed, str):
-            item.renamed_from(before)
-        return kept
-    return strategic.merge(item.body, shielded, item.gvk)
+    if patch.rename or patch.change_kind:
+        item.remember()
+    return strategic.merge(item.body, shielded, item.gvk, GroupVersionKind.of(content))
 
 
 def _without_name(metadata: Any) -> Any:

@@ -16,6 +16,7 @@ from reconciler.render import (
     configuration,
     generators,
     hashing,
+    images,
     ordering,
     patches,
     replacements,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reconciler.errors import Problem
-    from reconciler.render.item import Item, Scope
+    from reconciler.render.item import Item
     from reconciler.render.kustomization import Load
 
 BUILTIN: Final = "builtin"
@@ -72,12 +73,12 @@ def plugin(made: Kustomization, body: Any, path: str) -> Kustomization:
     return config
 
 
-def generate(config: Kustomization, items: list[Item], scope: Scope, load: Load) -> None:
+def generate(config: Kustomization, items: list[Item], load: Load) -> None:
     """Add what a generator makes."""
     make = GENERATORS.get(str(config.body["kind"]))
     if make is None:
         raise config.error(f"{config.body['kind']} is no generator", "kind", hint="list it under transformers")
-    make(config, items, scope, load)
+    make(config, items, load)
 
 
 def transform(config: Kustomization, items: list[Item], load: Load) -> list[Problem]:
@@ -115,14 +116,14 @@ def _picked(config: Kustomization, *keys: str) -> Map:
     return made
 
 
-def _generated(field: str) -> Callable[[Kustomization, list[Item], Scope, Load], None]:
-    def make(config: Kustomization, items: list[Item], scope: Scope, load: Load) -> None:
+def _generated(field: str) -> Callable[[Kustomization, list[Item], Load], None]:
+    def make(config: Kustomization, items: list[Item], load: Load) -> None:
         entry = _picked(config, "literals", "files", "envs", "env", "behavior", "type", "options")
         metadata = mapping(config.body.get("metadata"))
         for key in ("name", "namespace"):
             if key in metadata:
                 entry.put(key, metadata[key], metadata.origins.get(key))
-        generators.generate(_field(config, field, entry), items, scope, load)
+        generators.generate(_field(config, field, entry), items, load)
 
     return make
 
@@ -166,12 +167,11 @@ def _images(config: Kustomization, items: list[Item], _: Load) -> None:
     for key, value in given.items():
         rule.put(_IMAGE_KEYS.get(key.lower(), key), value, given.origins.get(key))
     made = _field(config, "images", rule)
-    transformers.images(made, items)
-    transformers.images_at(made, items, specs_of(config))
+    images.carry_out(made, items, specs_of(config))
 
 
 def _replicas(config: Kustomization, items: list[Item], _: Load) -> None:
-    specs = specs_of(config) or list(configuration.DEFAULT.replicas)
+    specs = specs_of(config) or list(configuration.default().replicas)
     transformers.replicas(_field(config, "replicas", mapping(config.body.get("replica"))), items, specs)
 
 
@@ -216,7 +216,7 @@ def unchanged(config: Kustomization, items: list[Item], load: Load) -> None:
         raise RenderError([config.problem(f"the validator {config.body['kind']} changes objects", "kind")])
 
 
-GENERATORS: Final[dict[str, Callable[[Kustomization, list[Item], Scope, Load], None]]] = {
+GENERATORS: Final[dict[str, Callable[[Kustomization, list[Item], Load], None]]] = {
     "ConfigMapGenerator": _generated("configMapGenerator"),
     "SecretGenerator": _generated("secretGenerator"),
 }

@@ -11,6 +11,7 @@ from reconciler.errors import ConfigError, Problem, RenderError
 from reconciler.model.origin import Origin, Source
 from reconciler.model.tree import Map, copy
 from reconciler.render import fieldpath
+from reconciler.render.kustomization import usual_keys
 from reconciler.render.selectors import Selector, SelectorInvalid, candidates
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _of_file(where: str, content: bytes, layer: str) -> Iterator[_Rule]:
             if not isinstance(body, Map):
                 raise RenderError([Problem(where, 1, "expected a replacement, with source and targets, or a list")])
             line = min((origin.line for origin in body.origins.values()), default=1)
-            yield _Rule(body, Origin(Source(where, layer), line, "replacement"))
+            yield _Rule(usual_keys(body), Origin(Source(where, layer), line, "replacement"))
 
 
 def _replace(rule: _Rule, items: list[Item]) -> None:
@@ -100,7 +101,7 @@ def _replace(rule: _Rule, items: list[Item]) -> None:
         origin = rule.body.origins.get("sourceValue", rule.origin)
     else:
         value, origin = _source(source, items)
-    caused = Origin(origin.source, origin.line, "replacement") if origin is not None else rule.origin
+    caused = Origin(origin.source, origin.line, "replacement", None, origin.text) if origin else rule.origin
     for target in targets:
         if not isinstance(target, Map) or not isinstance(target.get("select"), Map):
             raise _Unfit("a target must specify what to select")
@@ -126,7 +127,7 @@ def _source(source: Any, items: list[Item]) -> tuple[Any, Origin | None]:
         parts = _parts(value, options.delimiter)
         if not 0 <= options.index < len(parts):
             raise _Unfit(f"options.index {options.index} is out of bounds for the value {value!r} of {found[0]}")
-        value = parts[options.index]
+        return parts[options.index], (places[0].origin or found[0].origin)._replace(text=None)
     return value, places[0].origin or found[0].origin
 
 
@@ -136,17 +137,12 @@ def _is_source(source: Map, item: Item) -> bool:
     wanted = {key: str(source[key]) for key in IDENTITY if source.get(key)}
     if any(wanted.get(key, known) != known for key, known in (("group", gvk.group), ("version", gvk.version))):
         return False
-    if wanted.get("kind", gvk.kind) != gvk.kind:
-        return False
     return any(
         wanted.get("name", name.name) == name.name
-        and (wanted.get("namespace", "") in ("", name.namespace) or _default(wanted["namespace"], name.namespace))
+        and wanted.get("kind", name.kind) == name.kind
+        and wanted.get("namespace", name.namespace) == name.namespace
         for name in item.names
     )
-
-
-def _default(wanted: str, namespace: str) -> bool:
-    return wanted == "default" and not namespace
 
 
 def _target(target: Map, items: list[Item], value: Any, origin: Origin) -> None:
@@ -171,7 +167,8 @@ def _target(target: Map, items: list[Item], value: Any, origin: Origin) -> None:
 def _set(place: fieldpath.Place, value: Any, options: _Options, origin: Origin) -> None:
     old, fresh = place.value, copy(value)
     if options.delimiter:
-        parts, text = _parts(old, options.delimiter), _text(value)
+        parts, text = _parts(old, options.delimiter), _text(value, origin)
+        origin = origin._replace(text=None)
         if options.index < 0:
             parts.insert(0, text)
         elif options.index >= len(parts):
@@ -180,13 +177,12 @@ def _set(place: fieldpath.Place, value: Any, options: _Options, origin: Origin) 
             parts[options.index] = text
         fresh = options.delimiter.join(parts)
     if not isinstance(old, dict | list) and old is not None and not isinstance(fresh, dict | list):
-        fresh = _like(old, fresh)
+        fresh = _like(old, _text(fresh, origin))
     place.put(fresh, origin)
 
 
-def _like(old: Any, fresh: Any) -> Any:
+def _like(old: Any, text: str) -> Any:
     """Return a scalar as the type of the one that it replaces, as far as its text can be read as such."""
-    text = _text(fresh)
     if isinstance(old, str):
         return text
     read = yaml.resolve(text)
@@ -196,13 +192,14 @@ def _like(old: Any, fresh: Any) -> Any:
 def _parts(value: Any, delimiter: str) -> list[str]:
     if isinstance(value, dict | list):
         raise _Unfit("the delimiter option can only be used with scalar nodes")
-    return _text(value).split(delimiter)
+    return _text(value, None).split(delimiter)
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _text(value: Any, origin: Origin | None) -> str:
+    """Return the text of a scalar, as it is written where that is known."""
+    if origin is not None and origin.text is not None:
+        return origin.text
+    return "" if value is None else yaml.canonical(value) if not isinstance(value, str) else value
 
 
 def _options(holder: Map) -> _Options:

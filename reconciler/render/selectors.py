@@ -62,13 +62,13 @@ class Selector:
         return (
             self._matches_but_names(item)
             and any(_fits(self.name, name.name) for name in ends)
-            and any(_fits(self.namespace, name.namespace or "default") for name in ends)
+            and any(_fits(self.namespace, name.namespace) for name in ends)
         )
 
     def matches_any(self, item: Item) -> bool:
         """Whether an object is meant by a replacement: by any name that it had, namespace and name of one time."""
         return self._matches_but_names(item) and any(
-            _fits(self.name, name.name) and _fits(self.namespace, name.namespace or "default") for name in item.names
+            _fits(self.name, name.name) and _fits(self.namespace, name.namespace) for name in item.names
         )
 
     def _matches_but_names(self, item: Item) -> bool:

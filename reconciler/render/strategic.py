@@ -1,163 +1,312 @@
-"""Strategic merge patches: mappings merge, lists with a merge key merge by it, everything else is replaced.
+"""Strategic merge patches as Kustomize carries them out (merge2 and walk of its kyaml).
 
-Which list has which key comes from the API server's own marks (`merge_keys.json`, written by hack/merge-keys). Kinds that
-are not built in have none: their lists are replaced whole.
+Mappings merge, lists with merge keys merge by them with the patch's elements first, everything else is replaced. Kustomize
+goes through the whole object, not only through what the patch names: a field that is left empty (`selector:`) vanishes,
+one that says `null` stays, and elements with equal merge keys become one. Which lists merge is Kustomize's own table
+(`tables/merge_keys.json`, written by hack/kustomize-tables): lists of kinds that it does not know are replaced whole.
 """
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.model.identity import GroupVersionKind
 from reconciler.model.tree import Map, Seq, copy
+from reconciler.render.item import text_at
+from reconciler.render.tables import merge_keys
 
 if TYPE_CHECKING:
-    from reconciler.model.identity import GroupVersionKind
     from reconciler.model.origin import Origin
 
 DIRECTIVE: Final = "$patch"
-PRIMITIVE_DELETE: Final = "$deleteFromPrimitiveList/"
-ORDER: Final = "$setElementOrder/"
-RETAIN: Final = "$retainKeys"
-PORT_KEYS: Final = ("port", "containerPort")  # these lists tell their elements apart by protocol, too
-
-_FILE: Final = Path(__file__).with_name("merge_keys.json")
+DIRECTIVES: Final = ("delete", "merge", "replace")
 
 
-@cache
-def _marks() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_FILE.read_text())
+class MergeFailed(Exception):
+    """A patch that does not fit; its text says why."""
+
+
+def type_of(gvk: GroupVersionKind) -> str | None:
+    """Return the name of a kind's type, for `fields_of`; None for a kind that Kustomize does not know."""
+    found: str | None = merge_keys()["kinds"].get("/".join(filter(None, gvk)))
     return found
 
 
-def type_of(gvk: GroupVersionKind) -> str:
-    """Return the name of a built-in kind's type, for `fields_of`; "" for any other kind."""
-    found: str = _marks()["kinds"].get(f"{gvk.group}/{gvk.version}/{gvk.kind}", "")
+def fields_of(name: str | None) -> dict[str, dict[str, Any]]:
+    """Return the marked fields of a type: each with its merge `keys`, whether it does `merge`, the `type` below it."""
+    found: dict[str, dict[str, Any]] = merge_keys()["types"].get(name, {})
     return found
 
 
-def fields_of(name: str) -> dict[str, dict[str, str]]:
-    """Return the marked fields of a type: each with its merge `key`, its `strategy` and the `type` below it, if any."""
-    found: dict[str, dict[str, str]] = _marks()["types"].get(name, {})
-    return found
+def merge(target: Map, patch: Map, *kinds: GroupVersionKind) -> bool:
+    """Merge a patch into an object; return False where the patch asks for the object to go. Raises MergeFailed.
 
-
-def merge(target: Map, patch: Map, gvk: GroupVersionKind) -> bool:
-    """Merge a patch into an object; return False where the patch asks for the object to go."""
-    return _merge_map(target, patch, type_of(gvk))
-
-
-def _merge_map(target: Map, patch: Map, kind: str) -> bool:
-    directive = patch.get(DIRECTIVE)
+    `kinds` are those that the object and the patch say they are: the first that is known tells which lists merge.
+    """
+    directive = _directive(patch)
     if directive == "delete":
         return False
     if directive == "replace":
         for key in list(target):
             target.drop(key)
-    fields = fields_of(kind)
-    for key, value in patch.items():
-        if key.startswith(PRIMITIVE_DELETE):
-            _delete_primitives(target, key.removeprefix(PRIMITIVE_DELETE), value)
-        elif key != DIRECTIVE and not key.startswith(ORDER) and key != RETAIN:
-            _merge_field(target, key, value, patch.origins.get(key), fields.get(key, {}))
+    _fields(target, patch, next((found for gvk in kinds if (found := type_of(gvk)) is not None), None))
     return True
 
 
-def _merge_field(target: Map, key: str, value: Any, origin: Origin | None, mark: dict[str, str]) -> None:
+def _fields(target: Map, patch: Map, kind: str | None) -> None:
+    """Merge the fields of a mapping into one that is there."""
+    if kind is None:
+        kind = _embedded(target) or _embedded(patch)
+    marks = fields_of(kind)
+    below = None if kind is None else ""
+    for key in list(target):
+        if key not in patch:
+            _settle(target, key, marks.get(key, {}), below)
+    for key, value in patch.items():
+        if key != DIRECTIVE:
+            _field(target, key, value, patch.origins.get(key), marks.get(key, {}), below)
+
+
+def _embedded(value: Map) -> str | None:
+    """Return the type of a mapping that says itself what it is, within an object of a kind that is not known."""
+    if "kind" not in value or "apiVersion" not in value:
+        return None
+    return type_of(GroupVersionKind.of(value))
+
+
+def _settle(target: Map, key: str, mark: dict[str, Any], below: str | None) -> None:
+    """Go through a field that the patch does not name."""
+    value = target[key]
+    if value is None:
+        if text_at(target, key) == "":
+            target.drop(key)
+    elif isinstance(value, Map):
+        _fields(value, _NOTHING, mark.get("type", below))
+    elif isinstance(value, Seq) and mark.get("merge"):
+        _replace(target, key, _merged(value, Seq(), mark))
+
+
+def _field(target: Map, key: str, value: Any, origin: Origin | None, mark: dict[str, Any], below: str | None) -> None:
     old = target.get(key)
     if value is None:
         if key in target:
             target.drop(key)
     elif isinstance(value, Map):
-        _merge_child(target, key, value, origin, mark)
+        _mapping(target, key, value, origin, mark.get("type", below))
     elif isinstance(value, Seq):
-        if isinstance(old, Seq) and mark.get("key"):
-            _merge_keyed(target, key, old, value, origin, mark)
-        elif isinstance(old, Seq) and mark.get("strategy") == "merge":
-            _merge_primitives(old, value, origin)
+        if old is not None and not isinstance(old, Seq):
+            raise _other_kind(key, old, value)
+        if mark.get("merge"):
+            _sequence(target, key, value, origin, mark)
         else:
-            target.put(key, _cleaned(value), origin)
+            target.put(key, copy(value), origin)
     else:
+        if isinstance(old, Map | Seq):
+            raise _other_kind(key, old, value)
         target.put(key, value, origin)
 
 
-def _merge_child(target: Map, key: str, value: Map, origin: Origin | None, mark: dict[str, str]) -> None:
+def _mapping(target: Map, key: str, value: Map, origin: Origin | None, kind: str | None) -> None:
     old = target.get(key)
-    if isinstance(old, Map):
-        if not _merge_map(old, value, mark.get("type", "")):
+    directive = _directive(value)
+    if old is not None and not isinstance(old, Map):
+        raise _other_kind(key, old, value)
+    if directive == "delete":
+        if key in target:
             target.drop(key)
-    elif value.get(DIRECTIVE) != "delete":
+    elif old is None or directive == "replace":
         fresh = Map()
-        _merge_map(fresh, value, mark.get("type", ""))
+        _fields(fresh, value, kind)
         target.put(key, fresh, origin)
+    else:
+        _fields(old, value, kind)
 
 
-def _merge_primitives(old: Seq, value: Seq, origin: Origin | None) -> None:
-    for index, element in enumerate(value):
-        if element not in old:
-            old.add(element, value.origins[index] if index < len(value.origins) else origin)
-
-
-def _merge_keyed(target: Map, key: str, old: Seq, patch: Seq, origin: Origin | None, mark: dict[str, str]) -> None:
-    """Merge a list by its merge key: the patch's elements come first, in its order, then the rest."""
-    if any(isinstance(item, Map) and item.get(DIRECTIVE) == "replace" for item in patch):
-        target.put(key, _cleaned(patch), origin)
+def _sequence(target: Map, key: str, value: Seq, origin: Origin | None, mark: dict[str, Any]) -> None:
+    directive, value = _list_directive(value)
+    if directive == "delete":
+        if key in target:
+            target.drop(key)
         return
-    rest = list(zip(old, [*old.origins, *[None] * (len(old) - len(old.origins))], strict=True))
-    merged = Seq()
-    for index, element in enumerate(patch):
-        place = patch.origins[index] if index < len(patch.origins) else origin
-        found = next((pair for pair in rest if _same(pair[0], element, mark["key"])), None)
-        deletes = isinstance(element, Map) and element.get(DIRECTIVE) == "delete"
-        if found is not None:
-            rest.remove(found)
-            if not deletes and isinstance(found[0], Map) and _merge_map(found[0], element, mark.get("type", "")):
-                merged.add(found[0], found[1])
-        elif not deletes:
-            fresh = element
-            if isinstance(element, Map):
-                fresh = Map()
-                _merge_map(fresh, element, mark.get("type", ""))
-            merged.add(fresh, place)
-    for item, place in rest:
-        merged.add(item, place)
-    keep = target.origins.get(key)
-    target[key] = merged
-    if keep is not None:
-        target.origins[key] = keep
-
-
-def _same(one: Any, other: Any, key: str) -> bool:
-    if not isinstance(one, Map) or not isinstance(other, Map) or key not in one or one.get(key) != other.get(key):
-        return False
-    return key not in PORT_KEYS or one.get("protocol", "TCP") == other.get("protocol", "TCP")
-
-
-def _delete_primitives(target: Map, key: str, values: Any) -> None:
     old = target.get(key)
-    if isinstance(old, Seq) and isinstance(values, Seq):
-        kept = [(item, place) for item, place in zip(old, old.origins, strict=True) if item not in values]
-        target[key] = Seq((item for item, _ in kept), (place for _, place in kept))
+    if old is None or directive == "replace":
+        fresh = _merged(Seq(), value, mark)
+        if fresh or not value:
+            target.put(key, fresh, origin)
+    else:
+        _replace(target, key, _merged(old, value, mark))
 
 
-def _cleaned(value: Any) -> Any:
-    """Return a copy of a patch's value without directives."""
-    if isinstance(value, Map):
-        made = Map()
-        for key, item in value.items():
-            if key != DIRECTIVE:
-                made.put(key, _cleaned(item), value.origins.get(key))
-        return made
-    if isinstance(value, Seq):
-        kept = [(item, index) for index, item in enumerate(value) if not _only_directive(item)]
-        return Seq(
-            (_cleaned(item) for item, _ in kept),
-            (value.origins[index] if index < len(value.origins) else None for _, index in kept),
-        )
-    return copy(value)
+def _replace(target: Map, key: str, value: Seq) -> None:
+    """Set a list whose elements have origins of their own, so that the field's stays."""
+    target[key] = value
 
 
-def _only_directive(item: Any) -> bool:
-    return isinstance(item, Map) and set(item) == {DIRECTIVE}
+def _merged(old: Seq, patch: Seq, mark: dict[str, Any]) -> Seq:
+    """Return two lists as one: the patch's elements first, and those of one identity together."""
+    keys = mark.get("keys", [])
+    if not keys:
+        return _primitives(old, patch)
+    known = _identities(old, patch, keys)
+    fits = [index for index in range(len(keys)) if any(values[index] for values in known)] or list(range(len(keys)))
+    made = Seq()
+    gone: list[tuple[str, ...]] = []
+    for values in known:
+        element, origin = _element(old, patch, keys, values, mark)
+        if element is None or element == {}:
+            gone.append(values)
+            continue
+        for index in fits:
+            if values[index] and keys[index] not in element:
+                element.put(keys[index], values[index], origin)
+        _set(made, element, origin, keys, fits, values)
+    for position, element in enumerate(old):
+        if not any(_is(element, keys, fits, values) for values in gone):
+            _keep(made, element, _origin(old, position), keys, fits)
+    return made
+
+
+def _element(
+    old: Seq, patch: Seq, keys: list[str], values: tuple[str, ...], mark: dict[str, Any]
+) -> tuple[Map | None, Origin | None]:
+    """Return the element of an identity, merged; None where the patch deletes it."""
+    named = [index for index, value in enumerate(values) if value] or list(range(len(keys)))
+    before, after = (_find(elements, keys, named, values) for elements in (old, patch))
+    kind = mark.get("type", "")
+    if after is None:
+        if before is None:
+            return None, None
+        body: Map = old[before]
+        _fields(body, _NOTHING, kind)
+        return body, _origin(old, before)
+    content: Map = patch[after]
+    directive = _directive(content)
+    if directive == "delete":
+        return None, None
+    if before is None or directive == "replace":
+        body = Map()
+        _fields(body, content, kind)
+        return body, _origin(patch, after)
+    body = old[before]
+    _fields(body, content, kind)
+    return body, _origin(old, before)
+
+
+def _find(elements: Seq, keys: list[str], named: list[int], values: tuple[str, ...]) -> int | None:
+    return next((position for position, element in enumerate(elements) if _is(element, keys, named, values)), None)
+
+
+def _is(element: Any, keys: list[str], named: list[int], values: tuple[str, ...]) -> bool:
+    """Whether an element has the values of an identity; where it has none any value will do, but there has to be one."""
+    return isinstance(element, Map) and all(
+        keys[index] in element and (not values[index] or text_at(element, keys[index]) == values[index])
+        for index in named
+    )
+
+
+def _identities(old: Seq, patch: Seq, keys: list[str]) -> list[tuple[str, ...]]:
+    """Return the identities of all elements once, those of the patch first.
+
+    With several keys an element that leaves one out is the one that has the others in common.
+    """
+    found = list(dict.fromkeys(_values(element, keys) for element in (*patch, *old)))
+    if len(keys) > 1:
+        for first in range(len(found)):
+            for second in range(len(found)):
+                together = _together(found[first], found[second])
+                if together is not None:
+                    found[first] = found[second] = together
+    return found
+
+
+def _together(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...] | None:
+    if any(left != right and left and right for left, right in zip(one, other, strict=True)):
+        return None
+    if not any(left == right for left, right in zip(one, other, strict=True)):
+        return None
+    return tuple(left or right for left, right in zip(one, other, strict=True))
+
+
+def _values(element: Any, keys: list[str]) -> tuple[str, ...]:
+    if not isinstance(element, Map):
+        return ("",) * len(keys)
+    return tuple("" if element.get(key) in (None, "", {}, []) else text_at(element, key) for key in keys)
+
+
+def _set(
+    made: Seq, element: Map, origin: Origin | None, keys: list[str], fits: list[int], values: tuple[str, ...]
+) -> None:
+    """Put an element where one of its identity stands, else at the end."""
+    position = _find(made, keys, fits, values)
+    if position is None:
+        made.add(element, origin)
+    else:
+        made[position] = element
+        made.origins[position] = origin
+
+
+def _keep(made: Seq, element: Any, origin: Origin | None, keys: list[str], fits: list[int]) -> None:
+    """Put an element of the object in its place: with several keys behind what is new, else where its identity is."""
+    values = _values(element, keys)
+    if not isinstance(element, Map) or not any(values[index] for index in fits):
+        made.add(element, origin)
+        return
+    if len(fits) > 1:
+        given = [text_at(element, keys[index]) for index in fits if keys[index] in element]
+        for position in range(len(made) - 1, -1, -1):
+            other = made[position]
+            if all(
+                keys[index] in other and text_at(other, keys[index]) == text
+                for index, text in zip(fits, given, strict=False)
+            ):
+                del made[position]
+                del made.origins[position]
+        made.add(element, origin)
+    else:
+        _set(made, element, origin, keys, fits, values)
+
+
+def _primitives(old: Seq, patch: Seq) -> Seq:
+    made = Seq()
+    for elements in (patch, old):
+        for position, element in enumerate(elements):
+            if element not in made:
+                made.add(element, _origin(elements, position))
+    return made
+
+
+def _origin(elements: Seq, position: int) -> Origin | None:
+    return elements.origins[position] if position < len(elements.origins) else None
+
+
+def _directive(patch: Map) -> str:
+    """Return a mapping's directive, which is taken out of what is merged; raises MergeFailed for one that is not known."""
+    directive = patch.get(DIRECTIVE)
+    if directive is None:
+        return "merge"
+    if directive not in DIRECTIVES:
+        raise MergeFailed(f"{DIRECTIVE} is {directive}: expected {', '.join(DIRECTIVES)}")
+    return str(directive)
+
+
+def _list_directive(patch: Seq) -> tuple[str, Seq]:
+    """Return a list's directive, an element of its own, and the list without it."""
+    for element in patch:
+        if isinstance(element, Map) and DIRECTIVE in element:
+            if len(element) > 1:
+                break  # it is for the element
+            kept = [position for position, other in enumerate(patch) if other is not element]
+            rest = Seq((patch[position] for position in kept), (_origin(patch, position) for position in kept))
+            return _directive(element), rest
+    return "merge", patch
+
+
+def _other_kind(key: str, old: Any, value: Any) -> MergeFailed:
+    return MergeFailed(f"{key} is {_kind(old)} in the object, and {_kind(value)} in the patch")
+
+
+def _kind(value: Any) -> str:
+    return "a mapping" if isinstance(value, Map) else "a list" if isinstance(value, Seq) else f"the value {value!r}"
+
+
+_NOTHING: Final = Map()

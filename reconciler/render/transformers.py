@@ -1,120 +1,89 @@
-"""The steps that change every object: namespace, prefix and suffix, labels, annotations, replicas, images."""
+"""The steps that change every object: namespace, prefix and suffix, labels, annotations, replicas."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.model.tree import Map, Seq
+from reconciler.model.tree import Map
 from reconciler.render.fieldspec import FieldSpec, holders
-from reconciler.render.kinds import POD_SPECS, cluster_scoped
+from reconciler.render.kinds import cluster_scoped
 from reconciler.render.selectors import candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from reconciler.model.origin import Origin
     from reconciler.render.item import Item
     from reconciler.render.kustomization import Kustomization
 
 UNPREFIXED: Final = frozenset({"Namespace", "CustomResourceDefinition", "APIService"})
-SERVICE_NAMESPACES: Final = (
-    FieldSpec("spec/service/namespace", "APIService", "apiregistration.k8s.io"),
-    FieldSpec("spec/conversion/webhook/clientConfig/service/namespace", "CustomResourceDefinition"),
-)
-TEMPLATED: Final = {kind: path.removesuffix("/spec") for kind, path in POD_SPECS.items() if kind != "Pod"}
-SELECTED: Final = ("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet")
-_AFFINITIES: Final = tuple(
-    f"spec/template/spec/affinity/{side}/{rule}/labelSelector/matchLabels"
-    for side in ("podAffinity", "podAntiAffinity")
-    for rule in (
-        "preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm",
-        "requiredDuringSchedulingIgnoredDuringExecution",
-    )
-)
-SELECTORS: Final = (
-    FieldSpec("spec/selector", "Service", "", create=True),
-    FieldSpec("spec/selector", "ReplicationController", "", create=True),
-    *(FieldSpec("spec/selector/matchLabels", kind, "apps", create=True) for kind in SELECTED),
-    *(FieldSpec(path, kind, "apps") for kind in SELECTED for path in _AFFINITIES),
-    *(
-        FieldSpec("spec/template/spec/topologySpreadConstraints/labelSelector/matchLabels", kind, "apps")
-        for kind in SELECTED
-    ),
-    FieldSpec("spec/selector/matchLabels", "Job", "batch"),
-    FieldSpec("spec/jobTemplate/spec/selector/matchLabels", "CronJob", "batch"),
-    FieldSpec("spec/selector/matchLabels", "PodDisruptionBudget", "policy"),
-    FieldSpec("spec/podSelector/matchLabels", "NetworkPolicy", "networking.k8s.io"),
-    FieldSpec("spec/ingress/from/podSelector/matchLabels", "NetworkPolicy", "networking.k8s.io"),
-    FieldSpec("spec/egress/to/podSelector/matchLabels", "NetworkPolicy", "networking.k8s.io"),
-)
-TEMPLATES: Final = (
-    *(FieldSpec(f"{path}/metadata", kind, create=True) for kind, path in TEMPLATED.items()),
-    FieldSpec("spec/jobTemplate/metadata", "CronJob", create=True),
-)
-CLAIM_LABELS: Final = (FieldSpec("spec/volumeClaimTemplates[]/metadata/labels", "StatefulSet", "apps", create=True),)
-REPLICATED: Final = ("Deployment", "ReplicationController", "ReplicaSet", "StatefulSet")
-_IMAGE: Final = re.compile(r"(?P<name>[^@]*?)(?::(?P<tag>[^:@/]*))?(?:@(?P<digest>.+))?")
-
-
-def namespace(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldSpec]) -> None:
-    """Put every object of a namespaced kind, and of a kind that is not known, into the namespace."""
-    value = made.text("namespace")
-    if not value:
-        return
-    origin = made.caused("namespace", "namespace")
-    items = list(items)
-    accounts = {item.name for item in items if item.gvk.kind == "ServiceAccount"}
-    accounts |= {name for item in items if item.gvk.kind == "ServiceAccount" for name in item.earlier}
-    for item in items:
-        if item.gvk.kind == "Namespace" and not item.gvk.group:
-            item.rename("name", value, origin)
-        elif not cluster_scoped(item.gvk):
-            item.rename("namespace", value, origin)
-        if item.gvk.kind in ("RoleBinding", "ClusterRoleBinding"):
-            _subjects(item, value, accounts, origin)
-        for spec in (*SERVICE_NAMESPACES, *(spec for spec in specs if spec.path != "metadata/namespace")):
-            if spec.fits(item.gvk):
-                for node, key in holders(item.body, spec, origin):
-                    node.put(key, value, origin)
-
-
+BINDINGS: Final = ("RoleBinding", "ClusterRoleBinding")
 SUBJECT_MODES: Final = ("defaultOnly", "allServiceAccounts", "none")
 
 
-def set_namespace(
-    items: list[Item], value: str, specs: list[FieldSpec], origin: Origin, *, only_unset: bool, mode: str
-) -> None:
-    """Set the namespace in the fields of some specs; `only_unset`: where there is none yet.
+def namespace(made: Kustomization, items: Sequence[Item], specs: Sequence[FieldSpec]) -> None:
+    """Put every object of a namespaced kind, and of a kind that is not known, into the namespace."""
+    value = made.text("namespace")
+    if value:
+        set_namespace(items, value, specs, made.caused("namespace", "namespace"))
+        _apart(made, items)
 
-    `mode` says which ServiceAccounts among the subjects of bindings follow (`setRoleBindingSubjects`).
+
+def set_namespace(
+    items: Iterable[Item],
+    value: str,
+    specs: Sequence[FieldSpec],
+    origin: Origin,
+    *,
+    only_unset: bool = False,
+    mode: str = "defaultOnly",
+) -> None:
+    """Set the namespace of objects and in the fields of some specs; `only_unset`: where there is none yet.
+
+    `mode` says which ServiceAccounts among the subjects of bindings follow (`setRoleBindingSubjects`). Those that are
+    rendered with the binding follow as references.
     """
     for item in items:
-        if not cluster_scoped(item.gvk) and not (only_unset and item.name.namespace):
-            item.rename("namespace", value, origin)
-        binding = item.gvk.kind in ("RoleBinding", "ClusterRoleBinding")
+        item.remember()
+        if not cluster_scoped(item.gvk) and not (only_unset and item.namespace):
+            item.metadata.put("namespace", value, origin)
+        binding = item.gvk.kind in BINDINGS
         if binding and mode != "none":
             for subject in item.body.get("subjects") or ():
-                fits = isinstance(subject, Map) and subject.get("kind") == "ServiceAccount"
-                meant = fits and (mode == "allServiceAccounts" or subject.get("name") == "default")
-                if meant and not (only_unset and subject.get("namespace")):
+                if (
+                    isinstance(subject, Map)
+                    and _follows(subject, mode)
+                    and not (only_unset and subject.get("namespace"))
+                ):
                     subject.put("namespace", value, origin)
         for spec in specs:
-            if spec.path in ("metadata/namespace", "subjects/namespace") or not spec.fits(item.gvk):
+            if _is_own(spec, item) or (binding and spec.path == "subjects/namespace") or not spec.fits(item.gvk):
                 continue
             for node, key in holders(item.body, spec, origin):
                 if not (only_unset and node.get(key)):
                     node.put(key, value, origin)
 
 
-def _subjects(item: Item, value: str, accounts: set[Any], origin: Origin) -> None:
-    known = {name.name for name in accounts}
-    for subject in item.body.get("subjects") or ():
-        if isinstance(subject, Map) and subject.get("kind") == "ServiceAccount":
-            name, space = subject.get("name"), str(subject.get("namespace") or "")
-            if name == "default" or (name in known and any(one == (space, name) for one in accounts)):
-                subject.put("namespace", value, origin)
+def _is_own(spec: FieldSpec, item: Item) -> bool:
+    """Whether a spec names what is decided by the kind: the namespace, or the name of a Namespace."""
+    return spec.path == "metadata/namespace" or (
+        spec.path == "metadata/name" and spec.kind == "Namespace" and item.body.get("apiVersion") != "v1"
+    )
+
+
+def _follows(subject: Map, mode: str) -> bool:
+    return subject.get("name") == "default" if mode == "defaultOnly" else subject.get("kind") == "ServiceAccount"
+
+
+def _apart(made: Kustomization, items: Iterable[Item]) -> None:
+    """Refuse a namespace that makes two objects one."""
+    seen: dict[tuple[Any, ...], Item] = {}
+    for item in items:
+        gvk = item.gvk
+        other = seen.setdefault((gvk.group, gvk.version, item.name), item)
+        if other is not item:
+            told = f"the namespace makes one of two objects: {item}, from {other.origin} and from {item.origin}"
+            raise made.error(told, "namespace")
 
 
 def affixes(
@@ -137,7 +106,10 @@ def affix(items: Iterable[Item], text: str, specs: Sequence[FieldSpec], origin: 
             if not spec.fits(item.gvk):
                 continue
             if spec.path == "metadata/name":
-                item.rename("name", text + item.name.name if before else item.name.name + text, origin)
+                item.remember()
+                (item.prefixes if before else item.suffixes).append(text)
+                name = item.name.name
+                item.metadata.put("name", text + name if before else name + text, origin)
                 continue
             for node, key in holders(item.body, spec, None):
                 if isinstance(node.get(key), str):
@@ -223,74 +195,3 @@ def replicas(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldSp
                 if spec.fits(item.gvk):
                     for node, key in holders(item.body, spec, origin):
                         node.put(key, count, origin)
-
-
-def images(made: Kustomization, items: Iterable[Item]) -> None:
-    """Rewrite the images of `images` in containers and initContainers, at any depth of any kind."""
-    rules = [(index, entry) for index, entry in made.maps("images")]
-    for index, entry in rules:
-        if not isinstance(entry.get("name"), str):
-            raise made.error(f"images[{index}] needs a name", "images", index)
-        for key in ("newName", "newTag", "digest", "tagSuffix"):
-            if entry.get(key) is not None and not isinstance(entry[key], str):
-                raise made.error(f"images[{index}].{key} has to be a string; put it in quotes", "images", index, key)
-    if not rules:
-        return
-    by_name: dict[str, list[tuple[int, Map]]] = {}
-    for index, entry in rules:
-        by_name.setdefault(entry["name"], []).append((index, entry))
-    for item in items:
-        if item.gvk.kind == "CustomResourceDefinition":
-            continue
-        for container in _containers(item.body):
-            _rewrite(made, container, by_name)
-
-
-def images_at(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldSpec]) -> None:
-    """Rewrite the images of `images` where field specs lead to."""
-    if not specs:
-        return
-    by_name: dict[str, list[tuple[int, Map]]] = {}
-    for index, entry in made.maps("images"):
-        by_name.setdefault(entry["name"], []).append((index, entry))
-    for item in items:
-        for spec in specs:
-            if spec.fits(item.gvk):
-                for node, key in holders(item.body, replace(spec, create=False), None):
-                    _rewrite(made, node, by_name, key)
-
-
-def _rewrite(made: Kustomization, holder: Map, by_name: dict[str, list[tuple[int, Map]]], field: str = "image") -> None:
-    image = holder.get(field)
-    if not isinstance(image, str):
-        return
-    name, _, _ = split_image(image)
-    for index, rule in by_name.get(name, ()):
-        name, tag, digest = split_image(holder[field])
-        fresh = str(rule.get("newName") or name)
-        if rule.get("digest"):
-            fresh += f":{rule['newTag']}@{rule['digest']}" if rule.get("newTag") else f"@{rule['digest']}"
-        elif rule.get("newTag"):
-            fresh += f":{rule['newTag']}"
-        else:
-            fresh += (f":{tag}{rule.get('tagSuffix', '')}" if tag else "") + (f"@{digest}" if digest else "")
-        key = next((key for key in ("newTag", "digest", "newName", "tagSuffix") if rule.get(key)), "name")
-        holder.put(field, fresh, made.caused("images", "images", index, key))
-
-
-def split_image(image: str) -> tuple[str, str, str]:
-    """Return the name, tag and digest of an image; "" for what it does not have."""
-    match = _IMAGE.fullmatch(image)
-    return (match["name"], match["tag"] or "", match["digest"] or "") if match else (image, "", "")
-
-
-def _containers(node: Any) -> Iterator[Map]:
-    if isinstance(node, Map):
-        for key, value in node.items():
-            if key in ("containers", "initContainers") and isinstance(value, Seq):
-                yield from (item for item in value if isinstance(item, Map))
-            elif isinstance(value, Map | Seq):
-                yield from _containers(value)
-    elif isinstance(node, Seq):
-        for value in node:
-            yield from _containers(value)

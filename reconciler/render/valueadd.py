@@ -45,7 +45,7 @@ def _one(target: Map, items: list[Item], value: str, origin: Origin) -> None:
         if not select.matches(item) or (exclude is not None and exclude.matches(item)):
             continue
         if path == "metadata/namespace" and position is None:
-            item.rename("namespace", value, origin)
+            item.metadata.put("namespace", value, origin)
             continue
         for node, key in holders(item.body, FieldSpec(path, create=True), origin):
             node.put(key, value if position is None else _placed(node.get(key), value, position), origin)

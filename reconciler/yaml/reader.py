@@ -14,31 +14,35 @@ from reconciler.yaml import block, folding
 from reconciler.yaml.scalars import canonical, resolve, resolve11
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 MAX_DEPTH: Final = 200  # nesting, deep enough for any CRD
 MAX_ALIASED: Final = 1_000_000  # nodes that aliases may add to a document: a guard against "billion laughs"
 
 
 class Dialect(enum.Enum):
-    """Whose YAML it is: resources are read by go-yaml 3, kustomization files by go-yaml 2 (`on` and `yes` are booleans)."""
+    """Whose YAML it is: resources are read by go-yaml 3, kustomization files by go-yaml 2 (`on` and `yes` are booleans).
+
+    A key of a patch may be a number: it is compared with others as text.
+    """
 
     RESOURCE = "resource"
+    PATCH = "patch"
     KUSTOMIZATION = "kustomization"
 
 
 def parse(text: bytes | str, source: Source, dialect: Dialect = Dialect.RESOURCE) -> list[Any]:
     """Return the documents of a file; an empty document is None. Raises ConfigError with file and line."""
-    meaning = resolve if dialect is Dialect.RESOURCE else resolve11
+    meaning = resolve11 if dialect is Dialect.KUSTOMIZATION else resolve
     try:
         return block.read(text, source, meaning)
     except block.Unusual:
-        return read(text, source, meaning)
+        return read(text, source, dialect)
 
 
-def read(text: bytes | str, source: Source, meaning: Callable[[str], Any] = resolve) -> list[Any]:
-    """Return the documents of a file, all of it scanned by libyaml; `meaning` says what a plain scalar is."""
-    return [_Reader(source, meaning, strict=False).read(events) for events in _documents(text, source)]
+def read(text: bytes | str, source: Source, dialect: Dialect = Dialect.RESOURCE) -> list[Any]:
+    """Return the documents of a file, all of it scanned by libyaml."""
+    return [_Reader(source, dialect, strict=False).read(events) for events in _documents(text, source)]
 
 
 def parse_strict(text: bytes | str, source: Source) -> tuple[list[Any], tuple[Problem, ...]]:
@@ -46,7 +50,7 @@ def parse_strict(text: bytes | str, source: Source) -> tuple[list[Any], tuple[Pr
     problems: list[Problem] = []
     documents = []
     for events in _documents(text, source):
-        reader = _Reader(source, resolve, strict=True)
+        reader = _Reader(source, Dialect.RESOURCE, strict=True)
         documents.append(reader.read(events))
         problems.extend(reader.problems)
     return documents, tuple(problems)
@@ -75,9 +79,10 @@ def _documents(text: bytes | str, source: Source) -> Iterator[list[pyyaml.Event]
 class _Reader:
     """Builds the tree of one document from its events."""
 
-    def __init__(self, source: Source, meaning: Callable[[str], Any], *, strict: bool) -> None:
+    def __init__(self, source: Source, dialect: Dialect, *, strict: bool) -> None:
         self._source = source
-        self._meaning = meaning
+        self._dialect = dialect
+        self._meaning = resolve11 if dialect is Dialect.KUSTOMIZATION else resolve
         self._strict = strict
         self._anchors: dict[str, Any] = {}
         self._events: Iterator[pyyaml.Event] = iter(())
@@ -165,6 +170,8 @@ class _Reader:
         if isinstance(key, str):
             return key
         if isinstance(key, bool) or key is None or isinstance(key, int | float):
+            if self._dialect is Dialect.PATCH and isinstance(event, pyyaml.ScalarEvent):
+                return str(event.value)
             raise self._error(event, f"the key {key} is no string", "put it in quotes")
         raise self._error(event, "a key has to be a string")
 

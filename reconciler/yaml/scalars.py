@@ -56,8 +56,11 @@ def resolve(text: str) -> Any:
 
 
 def resolve11(text: str) -> Any:
-    """Return what a plain scalar of a kustomization file means, where `on` and `yes` are booleans."""
-    return _YAML11_BOOLEANS[text] if text in _YAML11_BOOLEANS else resolve(text)
+    """Return what a plain scalar of a kustomization file means: `on` and `yes` are booleans, and a time is its text."""
+    if text in _YAML11_BOOLEANS:
+        return _YAML11_BOOLEANS[text]
+    value = resolve(text)
+    return text if isinstance(value, str) else value
 
 
 def canonical(value: Any) -> str:

@@ -15,7 +15,7 @@ from reconciler.errors import RenderError
 from reconciler.model.path import parse_path, plain_steps
 from reconciler.model.tree import origin_at
 from reconciler.render.build import build
-from reconciler.render.transformers import split_image
+from reconciler.render.images import split
 from reconciler.source.directory import DirectoryTree
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def test_the_same_input_gives_the_same_output(tmp_path: Path) -> None:
     ],
 )
 def test_splits_images(image: str, parts: tuple[str, str, str]) -> None:
-    assert split_image(image) == parts
+    assert split(image) == parts
 
 
 scalars = st.one_of(
