@@ -18,6 +18,7 @@
     │   ├── BadSignature          a webhook delivery that its secret does not vouch for
     │   └── BadDelivery           a webhook delivery that is vouched for, and makes no sense
     ├── LeaseHeld                 another holder kept it longer than we were to wait
+    ├── ChartError                a Helm chart cannot be fetched, or helm cannot render it
     └── SandboxError              the local control plane
 
 A bad input raises. What happens to one object of a run is recorded as an outcome and never raised past the applier.
@@ -172,6 +173,10 @@ class BadDelivery(ForgeError):
 
 class LeaseHeld(ReconcilerError):
     """Another holder kept the environment's Lease for longer than we were to wait."""
+
+
+class ChartError(ReconcilerError):
+    """A Helm chart cannot be fetched, or helm cannot be run or cannot render it; the text is what it said."""
 
 
 class SandboxError(ReconcilerError):

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem, RenderError
+from reconciler.helm import Helm, cache_dir
 from reconciler.model.plan import Action
 from reconciler.model.resource import Desired
 from reconciler.observe import predict, read
 from reconciler.plan import cases, graph, mark, planner, questions
 from reconciler.render import build
+from reconciler.source import charts as archives
 from reconciler.telemetry import logger
 
 if TYPE_CHECKING:
@@ -36,11 +38,15 @@ MAX_ROUNDS = 3  # unforced, forced, and one more where fields are yielded
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """One environment at one revision (None: the working tree)."""
+    """One environment at one revision (None: the working tree).
+
+    `offline`: archives of charts are taken from the cache, and none is fetched.
+    """
 
     files: FileTree
     environment: Environment
     revision: str | None
+    offline: bool = False
 
     @property
     def directory(self) -> str:
@@ -61,16 +67,23 @@ class Planned:
     observation: Observation
 
 
+def helm(*, offline: bool = False, command: str | None = None) -> Helm:
+    """Return Helm; pinned archives that are not in the cache are fetched before it is run, unless `offline`."""
+    cache = cache_dir()
+    return Helm(cache, command=command, fetch=None if offline else lambda pin: archives.fetch(pin, cache))
+
+
 def render(checkout: Checkout, only: Collection[str] | None = None) -> Desired:
     """Build every component, or only some; the errors of all of them are raised at once."""
     components: dict[str, tuple[Resource, ...]] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
+    charts = helm(offline=checkout.offline) if checkout.environment.spec.render.helm else None
     for component in checkout.environment.spec.components:
         if only is not None and component.name not in only:
             continue
         try:
-            built = build.build(checkout.files, checkout.directory_of(component))
+            built = build.build(checkout.files, checkout.directory_of(component), charts=charts, settled=True)
         except RenderError as error:
             problems.extend(error.problems)
         else:

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from reconciler.sandbox.control import Sandbox
     from tests.forge.client import Forge
@@ -79,3 +80,13 @@ def forge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
     with gitea.running(tmp_path_factory.mktemp("forge")) as shared:
         yield shared
+
+
+@pytest.fixture(scope="session")
+def helm(request: pytest.FixtureRequest) -> Path:
+    """Return the real helm, built from its Go module at the first use."""
+    if not request.config.getoption("--cluster"):
+        pytest.skip("needs --cluster")
+    from tests.helm.build import program
+
+    return program(print)

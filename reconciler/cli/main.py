@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from reconciler import __version__
-from reconciler.cli import agent, apply, blame, build, diff, graph, preview, render, sandbox, status, validate
+from reconciler.cli import (
+    agent,
+    apply,
+    blame,
+    build,
+    diff,
+    graph,
+    pin_chart,
+    preview,
+    render,
+    sandbox,
+    status,
+    validate,
+)
 from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import Invocation, LogFormat, configure_logs
 from reconciler.errors import ReconcilerError
@@ -41,6 +54,7 @@ app.command("diff")(diff.diff)
 app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("blame")(blame.blame)
+app.command("pin-chart")(pin_chart.pin_chart)
 app.command("preview")(preview.preview)
 app.command("agent")(agent.agent)
 app.add_typer(sandbox.app, name="sandbox")

@@ -143,6 +143,12 @@ class Policy(Strict):
         return tuple(value) if isinstance(value, list) else value
 
 
+class Render(Strict):
+    """What rendering may do beyond plain Kustomize."""
+
+    helm: bool = Field(False, description="render Helm charts (`helmCharts`), with the `helm` of this machine")
+
+
 class Metadata(Strict):
     """The environment's name; it is the name of its directory."""
 
@@ -156,6 +162,7 @@ class Spec(Strict):
     interval: Duration = "5m"
     components: tuple[Component, ...] = Field(min_length=1)
     policy: Policy = Policy()
+    render: Render = Render()
 
     @field_validator("components", mode="before")
     @classmethod

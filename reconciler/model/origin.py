@@ -27,7 +27,8 @@ class Origin(NamedTuple):
 
     `line` counts from 1 and is the line of the value's key. `by` names what did it: `resource`, `patch`, `json6902`,
     `images`, `replicas`, `labels`, `annotations`, `namespace`, `namePrefix`, `nameSuffix`, `generator`,
-    `nameReference`, `hash`. `text` is how a scalar of a file is written, where its value does not tell (`1.50`, `~`).
+    `nameReference`, `hash`, `helm` (a template of a chart), `values` (a value that a chart was given). `text` is how a
+    scalar of a file is written, where its value does not tell (`1.50`, `~`).
     """
 
     source: Source
@@ -35,6 +36,12 @@ class Origin(NamedTuple):
     by: str = "resource"
     shadowed: Shadow | None = None
     text: str | None = None
+
+    @property
+    def given(self) -> Origin | None:
+        """The place of the value that a chart's template was given; None where it is of the template itself."""
+        behind = self.shadowed.origin if self.shadowed is not None else None
+        return behind if behind is not None and behind.by == "values" and self.by == "helm" else None
 
     def __str__(self) -> str:
         """Return `file:line`."""

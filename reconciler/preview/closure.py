@@ -13,6 +13,7 @@ from reconciler import yaml
 from reconciler.environment.load import KUSTOMIZATIONS
 from reconciler.errors import ConfigError
 from reconciler.model.origin import Source
+from reconciler.render import helmfields, helmfiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,11 +72,36 @@ class Closures:
             documents = yaml.parse(self._files.read(file), Source(file, directory))
         except ConfigError:
             return  # the build tells what is wrong with it, and the file itself is in the closure
+        yield from self._charts(directory, documents)
         for text in _strings(documents):
             for part in {text, text.partition("=")[2]}:  # generators write `key=file`
                 path = posixpath.normpath(posixpath.join(directory, part)) if part and "\n" not in part else ".."
                 if not path.startswith(".."):
                     yield path
+
+    def _charts(self, directory: str, documents: list[Any]) -> Iterator[str]:
+        """Yield the files of all charts where one may be meant, and the file that pins those of repositories."""
+        homes = helmfields.homes([*documents, *self._plugins(directory, documents)])
+        if homes:
+            yield helmfiles.LOCK
+        for home in homes:
+            path = posixpath.normpath(posixpath.join(directory, home))
+            if not path.startswith(("..", "/")):
+                yield path
+                if self._files.is_dir(path):
+                    yield from helmfiles.walk(self._files, path)
+
+    def _plugins(self, directory: str, documents: list[Any]) -> Iterator[Any]:
+        """Yield the generators of a kustomization that are written in it or in a file beside it."""
+        for entry in (entry for item in documents if isinstance(item, dict) for entry in item.get("generators") or ()):
+            path = posixpath.normpath(posixpath.join(directory, entry)) if isinstance(entry, str) else ".."
+            try:
+                if isinstance(entry, str) and "\n" in entry:
+                    yield from yaml.parse(entry, Source(directory, directory))
+                elif not path.startswith("..") and self._files.is_file(path):
+                    yield from yaml.parse(self._files.read(path), Source(path, directory))
+            except ConfigError:
+                continue  # the build tells what is wrong with it
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -88,7 +88,7 @@ def _environment(
 
 def _checkout(name: str, side: Side) -> Checkout:
     loaded = environments.load(side.files, f"{ROOT}/{name}/{FILE}")
-    return pipeline.Checkout(side.files, loaded, side.revision)
+    return pipeline.Checkout(side.files, loaded, side.revision, offline=True)
 
 
 def _touched(before: Checkout | None, after: Checkout, closures: tuple[Closures, Closures]) -> frozenset[str]:
@@ -97,6 +97,8 @@ def _touched(before: Checkout | None, after: Checkout, closures: tuple[Closures,
     if before is None:
         return frozenset(new)
     old = {item.name: before.directory_of(item) for item in before.environment.spec.components}
+    if before.environment.spec.render != after.environment.spec.render:
+        return frozenset({*old, *new})
     return frozenset(
         name
         for name in {*old, *new}

@@ -1,7 +1,8 @@
 """A Kustomize directory to its objects, in memory, each leaf with its origin.
 
 The order of a directory is Kustomize's: resources, generators, components, then the transformers in a fixed order. Name
-hashes and name references come once, at the root, at the end. Nothing is run and nothing is fetched.
+hashes and name references come once, at the root, at the end. Nothing is run and nothing is
+fetched; charts are given to Helm behind a port, where that is enabled.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from reconciler.render import (
     configuration,
     generators,
     hashing,
+    helm,
     images,
     kustomization,
     ordering,
@@ -29,14 +31,17 @@ from reconciler.render import (
     plugins,
     references,
     replacements,
+    settling,
     transformers,
     variables,
 )
+from reconciler.render.documents import begin, flat
 from reconciler.render.item import Item, mapping, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.model.charts import Charts
     from reconciler.model.files import FileTree
     from reconciler.render.configuration import Configuration
     from reconciler.render.kustomization import Kustomization
@@ -54,19 +59,49 @@ class Build:
     warnings: tuple[Problem, ...]
 
 
-def build(files: FileTree, directory: str, *, restrict_loads: bool = True) -> Build:
-    """Build a directory; raises RenderError with all that is wrong with it."""
+def build(
+    files: FileTree,
+    directory: str,
+    *,
+    restrict_loads: bool = True,
+    charts: Charts | None = None,
+    settled: bool = False,
+) -> Build:
+    """Build a directory; raises RenderError with all that is wrong with it.
+
+    Without `charts` Helm is not enabled. `settled`: namespaces are as an API server takes them, where Kustomize's own
+    output is not (`settling`).
+    """
     root = posixpath.normpath(directory) if directory not in ("", ".") else ""
-    run = _Run(files, restrict_loads)
+    run = _Run(files, restrict_loads, helm.Inflator(files, charts))
     items: list[Item] = []
-    made, configured = run.accumulate(root, items, ())
+    made, configured = run.accumulate(root, items, _Way())
     for item in items:
         hashing.rename(item)
     references.follow(items, configured.name_reference)
     variables.resolve(run.variables, items, configured.var_reference)
     kept = [item for item in items if mapping(item.metadata.get("annotations")).get(LOCAL) not in ("true", True)]
+    if settled:
+        settling.settle(kept)
     _once(kept)
     return Build(tuple(_resource(item) for item in ordering.ordered(made, kept)), tuple(run.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The directories that lead to one, outermost first, and the namespace that the innermost to name one gives."""
+
+    directories: tuple[str, ...] = ()
+    namespace: tuple[str, Origin] | None = None
+
+    def into(self, made: Kustomization) -> _Way:
+        """Return the way that goes on into a directory; raises RenderError where it has been there."""
+        if made.directory in self.directories:
+            circle = " → ".join((*self.directories[self.directories.index(made.directory) :], made.directory))
+            raise made.error(f"the directories include each other in a circle: {circle}")
+        name = made.text("namespace")
+        namespace = (name, made.caused("namespace", "namespace")) if name else self.namespace
+        return _Way((*self.directories, made.directory), namespace)
 
 
 @dataclass(slots=True)
@@ -75,66 +110,62 @@ class _Run:
 
     files: FileTree
     restrict_loads: bool
+    inflator: helm.Inflator
     warnings: list[Problem] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
 
-    def accumulate(
-        self, directory: str, items: list[Item], chain: tuple[str, ...]
-    ) -> tuple[Kustomization, Configuration]:
+    def accumulate(self, directory: str, items: list[Item], around: _Way) -> tuple[Kustomization, Configuration]:
         """Add what a directory makes to the objects; a component also changes those that are there."""
         made = kustomization.read(self.files, directory)
         self.warnings.extend(kustomization.deprecations(made))
-        if directory in chain:
-            circle = " → ".join((*chain[chain.index(directory) :], directory))
-            raise made.error(f"the directories include each other in a circle: {circle}")
+        way = around.into(made)
         own = items if made.is_component else []
         load = partial(self._load, made)
-        configured = self._resources(made, own, (*chain, directory))
+        configured = self._resources(made, own, way)
         configured = configuration.merged(configured, configuration.read(made, load), made)
         generators.generate(made, own, load)
-        for config in self._plugins(made, "generators", (*chain, directory)):
-            plugins.generate(config, own, load)
+        self.warnings.extend(self.inflator.field(made, own, load, way.namespace))
+        for config in self._plugins(made, "generators", way):
+            self.warnings.extend(plugins.generate(config, own, load, self.inflator))
         for index, entry in enumerate(made.entries("components")):
-            more = self._component(made, index, entry, own, (*chain, directory))
+            more = self._component(made, index, entry, own, way)
             configured = configuration.merged(configured, more, made)
         variables.together(made, self.variables, variables.collect(made, own))
         self.warnings.extend(_transform(made, own, load, configured))
-        for config in self._plugins(made, "transformers", (*chain, directory)):
+        for config in self._plugins(made, "transformers", way):
             self.warnings.extend(plugins.transform(config, own, load))
-        for config in self._plugins(made, "validators", (*chain, directory)):
+        for config in self._plugins(made, "validators", way):
             plugins.unchanged(config, own, load)
         if own is not items:
             items.extend(own)
         return made, configured
 
-    def _component(
-        self, made: Kustomization, index: int, entry: object, items: list[Item], chain: tuple[str, ...]
-    ) -> Configuration:
+    def _component(self, made: Kustomization, index: int, entry: object, items: list[Item], way: _Way) -> Configuration:
         path = self._directory(made, "components", index, entry)
-        inner, configured = self.accumulate(path, items, chain)
+        inner, configured = self.accumulate(path, items, way)
         if not inner.is_component:
             hint = "list it under resources"
             raise made.error(f"components[{index}] {path} is no Component", "components", index, hint=hint)
         return configured
 
-    def _plugins(self, made: Kustomization, name: str, chain: tuple[str, ...]) -> Iterator[Kustomization]:
+    def _plugins(self, made: Kustomization, name: str, way: _Way) -> Iterator[Kustomization]:
         """Yield the plugins of a field: each entry is YAML itself, a file, or a directory that is built."""
         for index, entry in enumerate(made.entries(name)):
             if isinstance(entry, str) and "\n" in entry:
                 yield from plugins.read_inline(made, name, index, entry)
                 continue
             configs: list[Item] = []
-            self._resource(made, name, index, entry, configs, chain)
+            self._resource(made, name, index, entry, configs, way)
             yield from (plugins.plugin(made, item.body, item.origin.source.file) for item in configs)
 
-    def _resources(self, made: Kustomization, items: list[Item], chain: tuple[str, ...]) -> Configuration:
+    def _resources(self, made: Kustomization, items: list[Item], way: _Way) -> Configuration:
         """Read resources and bases; the problems of all of them are raised together."""
         problems: list[Problem] = []
         configured = configuration.default()
         for name in ("resources", "bases"):
             for index, entry in enumerate(made.entries(name)):
                 try:
-                    more = self._resource(made, name, index, entry, items, chain)
+                    more = self._resource(made, name, index, entry, items, way)
                     configured = configuration.merged(configured, more, made)
                 except RenderError as error:
                     problems.extend(error.problems)
@@ -149,11 +180,11 @@ class _Run:
         index: int,
         entry: object,
         items: list[Item],
-        chain: tuple[str, ...],
+        way: _Way,
     ) -> Configuration:
         path = self._path(made, name, index, entry)
         if self.files.is_dir(path):
-            inner, configured = self.accumulate(path, items, chain)
+            inner, configured = self.accumulate(path, items, way)
             if inner.is_component:
                 hint = "list it under components"
                 raise made.error(f"{name}[{index}] {path} is a Component", name, index, hint=hint)
@@ -164,7 +195,9 @@ class _Run:
         except ConfigError as error:
             raise RenderError(error.problems) from error
         for document in documents:
-            items.extend(Item(body, _begin(body, where, made)) for body in _flat(document, where))
+            items.extend(
+                Item(body, begin(body, Origin(Source(where, made.directory), 1))) for body in flat(document, where)
+            )
         return configuration.default()
 
     def _directory(self, made: Kustomization, name: str, index: int, entry: object) -> str:
@@ -215,30 +248,6 @@ def _transform(
     images.carry_out(made, items, configured.images)
     replacements.carry_out(made, items, load)
     return idle
-
-
-def _flat(document: object, where: str) -> list[Map]:
-    """Return the objects of a document; a List gives its items. Values of annotations and labels become strings."""
-    if document is None:
-        return []
-    if not isinstance(document, Map):
-        raise RenderError([Problem(where, 1, "expected an object, with apiVersion, kind and metadata.name")])
-    kind = document.get("kind")
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(document.get("items"), list):
-        return [body for item in document["items"] for body in _flat(item, where)]
-    line = min((origin.line for origin in document.origins.values()), default=1)
-    if not isinstance(kind, str) or not kind:
-        raise RenderError([Problem(where, line, "the object has no kind")])
-    name = mapping(document.get("metadata")).get("name")
-    if not isinstance(name, str) or not name:
-        hint = "put it in quotes" if name is not None else ""
-        raise RenderError([Problem(where, line, f"the {kind} has no metadata.name that is a string", hint)])
-    return [document]
-
-
-def _begin(body: Map, where: str, made: Kustomization) -> Origin:
-    line = min((origin.line for origin in body.origins.values()), default=1)
-    return Origin(Source(where, made.directory), line)
 
 
 def _once(items: list[Item]) -> None:

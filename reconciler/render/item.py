@@ -29,6 +29,8 @@ class Item:
     `earlier` are the names that it had before a step that may change them, oldest first: references are looked up among
     them, so an object that no such step has seen is referred to by nothing that would have to follow. `prefixes` and
     `suffixes` were put around its name, innermost first. `hashed` says that its name gets a content hash in the end.
+    `inflated` says that a chart made it: Kustomize leaves its namespace to Helm. `release` is the namespace that Helm would
+    install it to, and what says so.
     """
 
     body: Map
@@ -37,6 +39,8 @@ class Item:
     prefixes: list[str] = field(default_factory=list)
     suffixes: list[str] = field(default_factory=list)
     hashed: bool = False
+    inflated: bool = False
+    release: tuple[str, Origin] | None = None
 
     @property
     def gvk(self) -> GroupVersionKind:

@@ -15,17 +15,39 @@ def cluster_scoped(gvk: GroupVersionKind) -> bool:
     return scopes().get("/".join(filter(None, gvk))) is False
 
 
-POD_SPECS: Final = {
-    "Pod": "spec",
-    "Deployment": "spec/template/spec",
-    "ReplicaSet": "spec/template/spec",
-    "DaemonSet": "spec/template/spec",
-    "StatefulSet": "spec/template/spec",
-    "ReplicationController": "spec/template/spec",
-    "Job": "spec/template/spec",
-    "CronJob": "spec/jobTemplate/spec/template/spec",
-}
-"""Where the kinds that hold Pods hold them."""
+_LATER: Final = frozenset(
+    {
+        *(
+            ("admissionregistration.k8s.io", f"{what}AdmissionPolicy{end}")
+            for what in ("Mutating", "Validating")
+            for end in ("", "Binding")
+        ),
+        ("certificates.k8s.io", "ClusterTrustBundle"),
+        *(("flowcontrol.apiserver.k8s.io", kind) for kind in ("FlowSchema", "PriorityLevelConfiguration")),
+        *(("networking.k8s.io", kind) for kind in ("IPAddress", "ServiceCIDR")),
+        *(("resource.k8s.io", kind) for kind in ("DeviceClass", "ResourceSlice")),
+        ("storage.k8s.io", "VolumeAttributesClass"),
+        ("storagemigration.k8s.io", "StorageVersionMigration"),
+    }
+)
+_GROUPS: Final = frozenset(
+    {
+        *("", "apps", "autoscaling", "batch", "policy"),
+        *("coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "networking.k8s.io", "rbac.authorization.k8s.io"),
+        *("resource.k8s.io", "storage.k8s.io"),
+    }
+)
+
+
+def surely_namespaced(gvk: GroupVersionKind) -> bool:
+    """Whether a kind is a built-in one with namespaces."""
+    return gvk.group in _GROUPS and not cluster_scoped(gvk) and not surely_cluster_scoped(gvk)
+
+
+def surely_cluster_scoped(gvk: GroupVersionKind) -> bool:
+    """Whether a kind is a built-in one without namespaces that Kustomize does not know as such yet."""
+    return (gvk.group, gvk.kind) in _LATER
+
 
 _FIRST: Final = (
     "Namespace",

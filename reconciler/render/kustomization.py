@@ -45,6 +45,9 @@ FIELDS: Final = frozenset(
         "configMapGenerator",
         "secretGenerator",
         "generatorOptions",
+        "helmCharts",
+        "helmGlobals",
+        "helmChartInflationGenerator",
         "generators",
         "transformers",
         "validators",
@@ -77,9 +80,6 @@ _FREE: Final = frozenset(
 NOT_YET: Final = {
     "crds": "write merge behaviour out as JSON 6902 patches",
     "openapi": "write merge behaviour out as JSON 6902 patches",
-    "helmCharts": "render the chart once and commit its output as resources",
-    "helmGlobals": "render the chart once and commit its output as resources",
-    "helmChartInflationGenerator": "render the chart once and commit its output as resources",
     "buildMetadata": "use `reconciler render --origins`, which knows more",
 }
 DEPRECATED: Final = {
@@ -88,6 +88,7 @@ DEPRECATED: Final = {
     "patchesStrategicMerge": "patches",
     "patchesJson6902": "patches",
     "vars": "replacements",
+    "helmChartInflationGenerator": "helmCharts",
 }
 VERSIONS: Final = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",

@@ -16,6 +16,7 @@ from reconciler.render import (
     configuration,
     generators,
     hashing,
+    helmfields,
     images,
     ordering,
     patches,
@@ -28,9 +29,10 @@ from reconciler.render.item import mapping
 from reconciler.render.kustomization import Kustomization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from reconciler.errors import Problem
+    from reconciler.render.helm import Inflator
     from reconciler.render.item import Item
     from reconciler.render.kustomization import Load
 
@@ -67,18 +69,20 @@ def plugin(made: Kustomization, body: Any, path: str) -> Kustomization:
     if version != BUILTIN:
         hint = "plugins that run programs are not supported: commit what they make"
         raise config.error(f"{version}/{kind} is no built-in plugin", "apiVersion", hint=hint)
-    if kind not in GENERATORS and kind not in TRANSFORMERS:
-        known = ", ".join(sorted((*GENERATORS, *TRANSFORMERS)))
-        raise config.error(f"there is no built-in plugin {kind}", "kind", hint=f"there are {known}")
+    if kind not in (known := (*GENERATORS, *TRANSFORMERS, helmfields.PLUGIN)):
+        raise config.error(f"there is no built-in plugin {kind}", "kind", hint=f"there are {', '.join(sorted(known))}")
     return config
 
 
-def generate(config: Kustomization, items: list[Item], load: Load) -> None:
-    """Add what a generator makes."""
+def generate(config: Kustomization, items: list[Item], load: Load, inflator: Inflator) -> Iterable[Problem]:
+    """Add what a generator makes; return what is worth a warning."""
+    if config.body["kind"] == helmfields.PLUGIN:
+        return inflator.plugin(config, items, load)
     make = GENERATORS.get(str(config.body["kind"]))
     if make is None:
         raise config.error(f"{config.body['kind']} is no generator", "kind", hint="list it under transformers")
     make(config, items, load)
+    return ()
 
 
 def transform(config: Kustomization, items: list[Item], load: Load) -> list[Problem]:

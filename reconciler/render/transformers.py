@@ -44,24 +44,26 @@ def set_namespace(
     rendered with the binding follow as references.
     """
     for item in items:
+        if item.inflated:
+            continue
         item.remember()
         if not cluster_scoped(item.gvk) and not (only_unset and item.namespace):
             item.metadata.put("namespace", value, origin)
         binding = item.gvk.kind in BINDINGS
-        if binding and mode != "none":
-            for subject in item.body.get("subjects") or ():
-                if (
-                    isinstance(subject, Map)
-                    and _follows(subject, mode)
-                    and not (only_unset and subject.get("namespace"))
-                ):
-                    subject.put("namespace", value, origin)
+        if binding:
+            _subjects(item, value, mode, origin, only_unset=only_unset)
         for spec in specs:
             if _is_own(spec, item) or (binding and spec.path == "subjects/namespace") or not spec.fits(item.gvk):
                 continue
             for node, key in holders(item.body, spec, origin):
                 if not (only_unset and node.get(key)):
                     node.put(key, value, origin)
+
+
+def _subjects(item: Item, value: str, mode: str, origin: Origin, *, only_unset: bool) -> None:
+    for subject in item.body.get("subjects") or ():
+        if isinstance(subject, Map) and _follows(subject, mode) and not (only_unset and subject.get("namespace")):
+            subject.put("namespace", value, origin)
 
 
 def _is_own(spec: FieldSpec, item: Item) -> bool:
@@ -72,7 +74,9 @@ def _is_own(spec: FieldSpec, item: Item) -> bool:
 
 
 def _follows(subject: Map, mode: str) -> bool:
-    return subject.get("name") == "default" if mode == "defaultOnly" else subject.get("kind") == "ServiceAccount"
+    if mode == "defaultOnly":
+        return subject.get("name") == "default"
+    return mode == "allServiceAccounts" and subject.get("kind") == "ServiceAccount"
 
 
 def _apart(made: Kustomization, items: Iterable[Item]) -> None:

@@ -90,7 +90,8 @@ def draw(
             continue
         _draw_step(console, "set by", row.origin, commits)
         for shadow in chain(row.origin):
-            replaced = f"which replaced {_shown(shadow.value, row.secret)}"
+            given = shadow.origin is not None and shadow.origin.by == "values"
+            replaced = f"{'which was given' if given else 'which replaced'} {_shown(shadow.value, row.secret)}"
             if shadow.origin is None:
                 console.print(f"    {replaced}")
             else:

@@ -49,7 +49,7 @@ def _change(change: Change) -> Iterator[str]:
     if change.problem:
         yield f"  - **cannot be applied**: {change.problem}"
     for field in change.fields:
-        place = f" `{field.origin}`" if field.origin is not None else ""
+        place = f" `{field.origin.given or field.origin}`" if field.origin is not None else ""
         old = "" if field.op == "add" else code(field.old)
         new = "" if field.op == "remove" else code(field.new)
         drift = f" (drift, set by {field.manager})" if field.drift else ""

@@ -141,7 +141,7 @@ def _origin(change: Change) -> str:
 def _field(field: FieldChange) -> str:
     old = "" if field.op == "add" else f"{code(field.old)} "
     new = "*removed*" if field.op == "remove" else code(field.new)
-    place = f" {code(str(field.origin))}" if field.origin is not None else ""
+    place = f" {code(str(field.origin.given or field.origin))}" if field.origin is not None else ""
     return f"{code(field.path)}: {old}→ {new}{place}\n"
 
 

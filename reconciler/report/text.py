@@ -177,7 +177,9 @@ def _draw_conflict(console: Console, conflict: FieldConflict) -> None:
 
 
 def _place(origin: Origin | None) -> str:
-    return f"  {origin} ({origin.by})" if origin is not None else ""
+    if origin is None:
+        return ""
+    return f"  {origin} ({origin.by})" + (f", given by {origin.given}" if origin.given is not None else "")
 
 
 def _value(value: Any) -> str:

@@ -213,7 +213,7 @@ def test_generated_names_are_hashed_and_followed(tmp_path: Path) -> None:
     [
         ("resource: [web.yaml]\n", "kustomization.yaml:1: unknown field resource (did you mean resources?)"),
         ("resources: [none.yaml]\n", "kustomization.yaml:1: resources[0]: there is no none.yaml"),
-        ("\nhelmCharts: []\n", "kustomization.yaml:2: the field helmCharts is not supported (render the chart once and commit its output as resources)"),
+        ("\nhelmCharts: [{name: web}]\n", "kustomization.yaml:2: helmCharts: rendering Helm charts is not enabled (set spec.render.helm: true in environment.yaml, or build with --enable-helm)"),
         ("resources: ['https://example.com/x']\n", "kustomization.yaml:1: resources[0]: remote bases are not supported: https://example.com/x (copy it into the repository)"),
         ("resources: [web.yaml, web.yaml]\n", "web.yaml:1: Deployment/web is there 2 times (keep one of them)"),
         ("resources: [web.yaml]\nreplicas: [{name: wob, count: 1}]\n", "kustomization.yaml:2: replicas[0]: nothing named wob has replicas (near it: Deployment/web)"),
