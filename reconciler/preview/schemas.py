@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.model.schema import ANYTHING, ListType, Schema, Type
 from reconciler.plan.openapi import Schemas
-from reconciler.render import strategic
+from reconciler.render import openapi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,19 +33,19 @@ def schemas(resources: Iterable[Resource]) -> Callable[[GroupVersionKind], Schem
 @cache
 def builtin(gvk: GroupVersionKind) -> Schema:
     """Return the schema of a built-in kind; one that allows anything for any other."""
-    name = strategic.type_of(gvk)
+    name = openapi.built_in().type_of(gvk)
     return _of_type(name) if name else ANYTHING
 
 
 @cache
 def _of_type(name: str) -> Schema:
-    return Schema(Type.OBJECT, _Fields(strategic.fields_of(name)))
+    return Schema(Type.OBJECT, _Fields(openapi.built_in().fields_of(name)))
 
 
 class _Fields(Mapping[str, Schema]):
     """The fields of a type, made when they are looked at: JSONSchemaProps contains itself."""
 
-    def __init__(self, marks: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(self, marks: Mapping[str, Mapping[str, Any]]) -> None:
         self._marks = marks
 
     def __getitem__(self, key: str) -> Schema:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from reconciler import yaml
@@ -21,14 +20,17 @@ from reconciler.model.resource import Resource
 from reconciler.model.tree import Map
 from reconciler.render import (
     configuration,
+    crds,
     generators,
     hashing,
     helm,
     images,
     kustomization,
+    openapi,
     ordering,
     patches,
     plugins,
+    provenance,
     references,
     replacements,
     settling,
@@ -37,14 +39,16 @@ from reconciler.render import (
 )
 from reconciler.render.documents import begin, flat
 from reconciler.render.item import Item, mapping, text_at
+from reconciler.render.loading import Loader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.model.charts import Charts
     from reconciler.model.files import FileTree
     from reconciler.render.configuration import Configuration
     from reconciler.render.kustomization import Kustomization
+    from reconciler.render.openapi import MergeKeys
     from reconciler.render.variables import Variable
 
 REMOTE: Final = ("://", "git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/", "?ref=")
@@ -73,7 +77,7 @@ def build(
     output is not (`settling`).
     """
     root = posixpath.normpath(directory) if directory not in ("", ".") else ""
-    run = _Run(files, restrict_loads, helm.Inflator(files, charts))
+    run = _Run(files, root, restrict_loads, helm.Inflator(files, charts))
     items: list[Item] = []
     made, configured = run.accumulate(root, items, _Way())
     for item in items:
@@ -83,6 +87,7 @@ def build(
     kept = [item for item in items if mapping(item.metadata.get("annotations")).get(LOCAL) not in ("true", True)]
     if settled:
         settling.settle(kept)
+    provenance.annotate(kept, made, run.metadata or frozenset())
     _once(kept)
     return Build(tuple(_resource(item) for item in ordering.ordered(made, kept)), tuple(run.warnings))
 
@@ -109,8 +114,11 @@ class _Run:
     """What one build carries along."""
 
     files: FileTree
+    root: str
     restrict_loads: bool
     inflator: helm.Inflator
+    schema: MergeKeys | None = None
+    metadata: frozenset[str] | None = None  # what the root's buildMetadata asks for
     warnings: list[Problem] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
 
@@ -119,26 +127,52 @@ class _Run:
         made = kustomization.read(self.files, directory)
         self.warnings.extend(kustomization.deprecations(made))
         way = around.into(made)
+        if self.metadata is None:
+            self.metadata = provenance.options(made)
         own = items if made.is_component else []
-        load = partial(self._load, made)
+        load = self._loader(made)
+        if self.schema is None:
+            self.schema = openapi.read(made, load)
         configured = self._resources(made, own, way)
-        configured = configuration.merged(configured, configuration.read(made, load), made)
+        load = self._loader(made)
+        for more in (configuration.read(made, load), crds.read(made, load)):
+            configured = configuration.merged(configured, more, made)
         generators.generate(made, own, load)
         self.warnings.extend(self.inflator.field(made, own, load, way.namespace))
+        self._came(own, lambda item: provenance.of_generator(self.root, made, item))
         for config in self._plugins(made, "generators", way):
             self.warnings.extend(plugins.generate(config, own, load, self.inflator))
+            self._came(own, _constant(provenance.of_plugin(self.root, config)))
         for index, entry in enumerate(made.entries("components")):
             more = self._component(made, index, entry, own, way)
             configured = configuration.merged(configured, more, made)
         variables.together(made, self.variables, variables.collect(made, own))
         self.warnings.extend(_transform(made, own, load, configured))
+        self._saw(own, provenance.transformers(self.root, made))
         for config in self._plugins(made, "transformers", way):
             self.warnings.extend(plugins.transform(config, own, load))
+            self._saw(own, (provenance.of_plugin(self.root, config),))
         for config in self._plugins(made, "validators", way):
             plugins.unchanged(config, own, load)
         if own is not items:
             items.extend(own)
         return made, configured
+
+    def _loader(self, made: Kustomization) -> Loader:
+        return Loader(made, self.files, self.restrict_loads, self.schema or openapi.built_in())
+
+    def _came(self, items: Iterable[Item], told: Callable[[Item], str]) -> None:
+        """Note where objects came from that nothing is noted of yet."""
+        if self.metadata:
+            for item in items:
+                item.provenance = item.provenance or told(item)
+
+    def _saw(self, items: Iterable[Item], told: Iterable[str]) -> None:
+        """Note which transformers objects were given to."""
+        if self.metadata:
+            texts = tuple(told)
+            for item in items:
+                item.transformations += texts
 
     def _component(self, made: Kustomization, index: int, entry: object, items: list[Item], way: _Way) -> Configuration:
         path = self._directory(made, "components", index, entry)
@@ -189,7 +223,7 @@ class _Run:
                 hint = "list it under components"
                 raise made.error(f"{name}[{index}] {path} is a Component", name, index, hint=hint)
             return configured
-        where, content = self._load(made, str(entry), (name, index))
+        where, content = self._loader(made)(str(entry), (name, index))
         try:
             documents = yaml.parse(content, Source(where, made.directory))
         except ConfigError as error:
@@ -198,6 +232,7 @@ class _Run:
             items.extend(
                 Item(body, begin(body, Origin(Source(where, made.directory), 1))) for body in flat(document, where)
             )
+        self._came(items, _constant(provenance.of_file(self.root, where)))
         return configuration.default()
 
     def _directory(self, made: Kustomization, name: str, index: int, entry: object) -> str:
@@ -219,31 +254,21 @@ class _Run:
             raise made.error(f"{name}[{index}]: there is no {path}", name, index)
         return "" if path == "." else path
 
-    def _load(self, made: Kustomization, path: str, steps: tuple[str | int, ...]) -> tuple[str, bytes]:
-        """Return the place and content of a file that a kustomization names."""
-        where = posixpath.normpath(posixpath.join(made.directory, path))
-        inside = not made.directory or where.startswith(f"{made.directory}/")
-        if where.startswith(("../", "/")) or (self.restrict_loads and not inside):
-            hint = "put the file there, or build with --load-restrictor LoadRestrictionsNone"
-            raise made.error(f"{path} is not in or below {made.directory or 'the root'}", *steps, hint=hint)
-        try:
-            return where, self.files.read(where)
-        except FileNotFoundError as error:
-            raise made.error(f"there is no file {where}", *steps) from error
+
+def _constant(text: str) -> Callable[[Item], str]:
+    return lambda _: text
 
 
-def _transform(
-    made: Kustomization, items: list[Item], load: partial[tuple[str, bytes]], configured: Configuration
-) -> list[Problem]:
+def _transform(made: Kustomization, items: list[Item], load: Loader, configured: Configuration) -> list[Problem]:
     """Carry out a kustomization's transformers, in Kustomize's order; return what is worth a warning."""
     idle: list[Problem] = []
     for name in ("patchesStrategicMerge", "patches"):
-        idle += patches.carry_out(made, patches.read(made, name, load), items)
+        idle += patches.carry_out(made, patches.read(made, name, load), items, load.schema)
     transformers.namespace(made, items, configured.namespace)
     transformers.affixes(made, items, configured.name_prefix, configured.name_suffix)
     transformers.labels(made, items, configured.common_labels, configured.template_labels, configured.labels)
     transformers.common_annotations(made, items, configured.common_annotations)
-    idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items)
+    idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items, load.schema)
     transformers.replicas(made, items, configured.replicas)
     images.carry_out(made, items, configured.images)
     replacements.carry_out(made, items, load)

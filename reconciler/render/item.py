@@ -30,7 +30,7 @@ class Item:
     them, so an object that no such step has seen is referred to by nothing that would have to follow. `prefixes` and
     `suffixes` were put around its name, innermost first. `hashed` says that its name gets a content hash in the end.
     `inflated` says that a chart made it: Kustomize leaves its namespace to Helm. `release` is the namespace that Helm would
-    install it to, and what says so.
+    install it to, and what says so. `provenance` and `transformations` are what `buildMetadata` tells, where it is asked.
     """
 
     body: Map
@@ -39,6 +39,8 @@ class Item:
     prefixes: list[str] = field(default_factory=list)
     suffixes: list[str] = field(default_factory=list)
     hashed: bool = False
+    provenance: str = ""
+    transformations: tuple[str, ...] = ()
     inflated: bool = False
     release: tuple[str, Origin] | None = None
 

@@ -52,6 +52,9 @@ FIELDS: Final = frozenset(
         "transformers",
         "validators",
         "sortOptions",
+        "buildMetadata",
+        "crds",
+        "openapi",
     }
 )
 _NESTED: Final = (
@@ -77,11 +80,6 @@ _BY_LOWER: Final = {field.lower(): field for field in (*_NESTED, *FIELDS)}
 _FREE: Final = frozenset(
     {"commonLabels", "commonAnnotations", "pairs", "annotations", "metadata", "openapi", "valuesInline"}
 )
-NOT_YET: Final = {
-    "crds": "write merge behaviour out as JSON 6902 patches",
-    "openapi": "write merge behaviour out as JSON 6902 patches",
-    "buildMetadata": "use `reconciler render --origins`, which knows more",
-}
 DEPRECATED: Final = {
     "bases": "resources",
     "commonLabels": "labels",
@@ -226,8 +224,6 @@ def _wrong_fields(made: Kustomization) -> Iterator[Problem]:
     if version is not None and version != expected:
         yield made.problem(f"apiVersion is {version}", "apiVersion", hint=f"expected {expected}")
     for field in made.body:
-        if field in NOT_YET:
-            yield made.problem(f"the field {field} is not supported", field, hint=NOT_YET[field])
-        elif field not in FIELDS:
+        if field not in FIELDS:
             near = difflib.get_close_matches(field, FIELDS, 1)
             yield made.problem(f"unknown field {field}", field, hint=f"did you mean {near[0]}?" if near else "")

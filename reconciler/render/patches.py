@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.errors import Problem
     from reconciler.render.kustomization import Kustomization
+    from reconciler.render.openapi import MergeKeys
 
 KEYS: Final = frozenset({"path", "patch", "target", "options"})
 OPTIONS: Final = frozenset({"allowNameChange", "allowKindChange"})
@@ -154,7 +155,7 @@ def _map(made: Kustomization, content: Map | Seq, steps: tuple[str | int, ...]) 
     return content
 
 
-def carry_out(made: Kustomization, patches: list[Patch], items: list[Item]) -> list[Problem]:
+def carry_out(made: Kustomization, patches: list[Patch], items: list[Item], schema: MergeKeys) -> list[Problem]:
     """Carry out patches in their order; objects that a patch deletes leave the list.
 
     A patch that names its object itself and does not find it is an error. One whose target fits nothing is returned as
@@ -170,7 +171,7 @@ def carry_out(made: Kustomization, patches: list[Patch], items: list[Item]) -> l
             if isinstance(patch.content, Seq):
                 item.remember()
                 json6902.apply(item.body, patch.content, str(item))
-            elif not _merged(made, patch, patch.content, item):
+            elif not _merged(made, patch, patch.content, item, schema):
                 items.remove(item)
     return idle
 
@@ -200,14 +201,14 @@ def _own_target(made: Kustomization, patch: Patch, items: list[Item]) -> tuple[s
     return f"{gvk.kind}/{name.name}" + (f" -n {space}" if space else ""), same
 
 
-def _merged(made: Kustomization, patch: Patch, content: Map, item: Item) -> bool:
+def _merged(made: Kustomization, patch: Patch, content: Map, item: Item, schema: MergeKeys) -> bool:
     try:
-        return _merge(patch, content, item)
+        return _merge(patch, content, item, schema)
     except strategic.MergeFailed as error:
         raise made.error(f"the patch does not fit {item}: {error}", *patch.steps) from error
 
 
-def _merge(patch: Patch, content: Map, item: Item) -> bool:
+def _merge(patch: Patch, content: Map, item: Item, schema: MergeKeys) -> bool:
     """Merge a patch into an object; what it says of kind and name only counts where its options allow that."""
     keep_kind = not patch.change_kind
     shielded = Map()
@@ -218,7 +219,7 @@ def _merge(patch: Patch, content: Map, item: Item) -> bool:
         shielded[key] = _without_name(value) if key == "metadata" and not patch.rename else value
     if patch.rename or patch.change_kind:
         item.remember()
-    return strategic.merge(item.body, shielded, item.gvk, GroupVersionKind.of(content))
+    return strategic.merge(item.body, shielded, schema, item.gvk, GroupVersionKind.of(content))
 
 
 def _without_name(metadata: Any) -> Any:

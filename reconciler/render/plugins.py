@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.render.helm import Inflator
     from reconciler.render.item import Item
     from reconciler.render.kustomization import Load
+    from reconciler.render.loading import Loader
 
 BUILTIN: Final = "builtin"
 _KNOWN: Final = (
@@ -85,7 +86,7 @@ def generate(config: Kustomization, items: list[Item], load: Load, inflator: Inf
     return ()
 
 
-def transform(config: Kustomization, items: list[Item], load: Load) -> list[Problem]:
+def transform(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
     """Carry out a transformer; return what is worth a warning."""
     change = TRANSFORMERS.get(str(config.body["kind"]))
     if change is None:
@@ -179,24 +180,24 @@ def _replicas(config: Kustomization, items: list[Item], _: Load) -> None:
     transformers.replicas(_field(config, "replicas", mapping(config.body.get("replica"))), items, specs)
 
 
-def _patch(config: Kustomization, items: list[Item], load: Load) -> list[Problem]:
+def _patch(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
     made = _field(config, "patches", _picked(config, "path", "patch", "target", "options"))
-    return patches.carry_out(made, patches.read(made, "patches", load), items)
+    return patches.carry_out(made, patches.read(made, "patches", load), items, load.schema)
 
 
-def _json_patch(config: Kustomization, items: list[Item], load: Load) -> list[Problem]:
+def _json_patch(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
     entry = _picked(config, "path", "target")
     if "jsonOp" in config.body:
         entry.put("patch", config.body["jsonOp"], config.body.origins.get("jsonOp"))
     made = _field(config, "patchesJson6902", entry)
-    return patches.carry_out(made, patches.read(made, "patchesJson6902", load), items)
+    return patches.carry_out(made, patches.read(made, "patchesJson6902", load), items, load.schema)
 
 
-def _merge_patches(config: Kustomization, items: list[Item], load: Load) -> list[Problem]:
+def _merge_patches(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
     inline = config.body.get("patches")
     entries = list(config.entries("paths")) + ([inline if inline.endswith("\n") else f"{inline}\n"] if inline else [])
     made = _field(config, "patchesStrategicMerge", entries)
-    return patches.carry_out(made, patches.read(made, "patchesStrategicMerge", load), items)
+    return patches.carry_out(made, patches.read(made, "patchesStrategicMerge", load), items, load.schema)
 
 
 def _replace(config: Kustomization, items: list[Item], load: Load) -> None:
@@ -212,7 +213,7 @@ def _order(config: Kustomization, items: list[Item], _: Load) -> None:
     items[:] = ordering.ordered(Kustomization(config.directory, config.path, Map()), items)
 
 
-def unchanged(config: Kustomization, items: list[Item], load: Load) -> None:
+def unchanged(config: Kustomization, items: list[Item], load: Loader) -> None:
     """Carry out a validator: a transformer that must not change anything."""
     before = [copy(item.body) for item in items]
     transform(config, items, load)
@@ -224,7 +225,7 @@ GENERATORS: Final[dict[str, Callable[[Kustomization, list[Item], Load], None]]] 
     "ConfigMapGenerator": _generated("configMapGenerator"),
     "SecretGenerator": _generated("secretGenerator"),
 }
-TRANSFORMERS: Final[dict[str, Callable[[Kustomization, list[Item], Load], list[Problem] | None]]] = {
+TRANSFORMERS: Final[dict[str, Callable[[Kustomization, list[Item], Loader], list[Problem] | None]]] = {
     "AnnotationsTransformer": _pairs,
     "HashTransformer": _hashes,
     "ImageTagTransformer": _images,

@@ -2,8 +2,8 @@
 
 Mappings merge, lists with merge keys merge by them with the patch's elements first, everything else is replaced. Kustomize
 goes through the whole object, not only through what the patch names: a field that is left empty (`selector:`) vanishes,
-one that says `null` stays, and elements with equal merge keys become one. Which lists merge is Kustomize's own table
-(`tables/merge_keys.json`, written by hack/kustomize-tables): lists of kinds that it does not know are replaced whole.
+one that says `null` stays, and elements with equal merge keys become one. Which lists merge is for `openapi` to say: those
+of kinds that are not known are replaced whole.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.model.identity import GroupVersionKind
 from reconciler.model.tree import Map, Seq, copy
 from reconciler.render.item import text_at
-from reconciler.render.tables import merge_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.model.origin import Origin
+    from reconciler.render.openapi import MergeKeys
 
 DIRECTIVE: Final = "$patch"
 DIRECTIVES: Final = ("delete", "merge", "replace")
@@ -26,19 +28,7 @@ class MergeFailed(Exception):
     """A patch that does not fit; its text says why."""
 
 
-def type_of(gvk: GroupVersionKind) -> str | None:
-    """Return the name of a kind's type, for `fields_of`; None for a kind that Kustomize does not know."""
-    found: str | None = merge_keys()["kinds"].get("/".join(filter(None, gvk)))
-    return found
-
-
-def fields_of(name: str | None) -> dict[str, dict[str, Any]]:
-    """Return the marked fields of a type: each with its merge `keys`, whether it does `merge`, the `type` below it."""
-    found: dict[str, dict[str, Any]] = merge_keys()["types"].get(name, {})
-    return found
-
-
-def merge(target: Map, patch: Map, *kinds: GroupVersionKind) -> bool:
+def merge(target: Map, patch: Map, schema: MergeKeys, *kinds: GroupVersionKind) -> bool:
     """Merge a patch into an object; return False where the patch asks for the object to go. Raises MergeFailed.
 
     `kinds` are those that the object and the patch say they are: the first that is known tells which lists merge.
@@ -49,147 +39,149 @@ def merge(target: Map, patch: Map, *kinds: GroupVersionKind) -> bool:
     if directive == "replace":
         for key in list(target):
             target.drop(key)
-    _fields(target, patch, next((found for gvk in kinds if (found := type_of(gvk)) is not None), None))
+    kind = next((found for gvk in kinds if (found := schema.type_of(gvk)) is not None), None)
+    _Merge(schema).fields(target, patch, kind)
     return True
 
 
-def _fields(target: Map, patch: Map, kind: str | None) -> None:
-    """Merge the fields of a mapping into one that is there."""
-    if kind is None:
-        kind = _embedded(target) or _embedded(patch)
-    marks = fields_of(kind)
-    below = None if kind is None else ""
-    for key in list(target):
-        if key not in patch:
-            _settle(target, key, marks.get(key, {}), below)
-    for key, value in patch.items():
-        if key != DIRECTIVE:
-            _field(target, key, value, patch.origins.get(key), marks.get(key, {}), below)
+class _Merge:
+    """Merging by what a schema says of lists."""
 
+    def __init__(self, schema: MergeKeys) -> None:
+        self._schema = schema
 
-def _embedded(value: Map) -> str | None:
-    """Return the type of a mapping that says itself what it is, within an object of a kind that is not known."""
-    if "kind" not in value or "apiVersion" not in value:
-        return None
-    return type_of(GroupVersionKind.of(value))
+    def fields(self, target: Map, patch: Map, kind: str | None) -> None:
+        """Merge the fields of a mapping into one that is there."""
+        if kind is None:
+            kind = self._embedded(target) or self._embedded(patch)
+        marks = self._schema.fields_of(kind)
+        below = None if kind is None else ""
+        for key in list(target):
+            if key not in patch:
+                self._settle(target, key, marks.get(key, {}), below)
+        for key, value in patch.items():
+            if key != DIRECTIVE:
+                self._field(target, key, value, patch.origins.get(key), marks.get(key, {}), below)
 
+    def _embedded(self, value: Map) -> str | None:
+        """Return the type of a mapping that says itself what it is, within an object of a kind that is not known."""
+        if "kind" not in value or "apiVersion" not in value:
+            return None
+        return self._schema.type_of(GroupVersionKind.of(value))
 
-def _settle(target: Map, key: str, mark: dict[str, Any], below: str | None) -> None:
-    """Go through a field that the patch does not name."""
-    value = target[key]
-    if value is None:
-        if text_at(target, key) == "":
-            target.drop(key)
-    elif isinstance(value, Map):
-        _fields(value, _NOTHING, mark.get("type", below))
-    elif isinstance(value, Seq) and mark.get("merge"):
-        _replace(target, key, _merged(value, Seq(), mark))
+    def _settle(self, target: Map, key: str, mark: Mapping[str, Any], below: str | None) -> None:
+        """Go through a field that the patch does not name."""
+        value = target[key]
+        if value is None:
+            if text_at(target, key) == "":
+                target.drop(key)
+        elif isinstance(value, Map):
+            self.fields(value, _NOTHING, mark.get("type", below))
+        elif isinstance(value, Seq) and mark.get("merge"):
+            _replace(target, key, self._merged(value, Seq(), mark))
 
-
-def _field(target: Map, key: str, value: Any, origin: Origin | None, mark: dict[str, Any], below: str | None) -> None:
-    old = target.get(key)
-    if value is None:
-        if key in target:
-            target.drop(key)
-    elif isinstance(value, Map):
-        _mapping(target, key, value, origin, mark.get("type", below))
-    elif isinstance(value, Seq):
-        if old is not None and not isinstance(old, Seq):
-            raise _other_kind(key, old, value)
-        if mark.get("merge"):
-            _sequence(target, key, value, origin, mark)
+    def _field(
+        self, target: Map, key: str, value: Any, origin: Origin | None, mark: Mapping[str, Any], below: str | None
+    ) -> None:
+        old = target.get(key)
+        if value is None:
+            if key in target:
+                target.drop(key)
+        elif isinstance(value, Map):
+            self._mapping(target, key, value, origin, mark.get("type", below))
+        elif isinstance(value, Seq):
+            if old is not None and not isinstance(old, Seq):
+                raise _other_kind(key, old, value)
+            if mark.get("merge"):
+                self._sequence(target, key, value, origin, mark)
+            else:
+                target.put(key, copy(value), origin)
         else:
-            target.put(key, copy(value), origin)
-    else:
-        if isinstance(old, Map | Seq):
+            if isinstance(old, Map | Seq):
+                raise _other_kind(key, old, value)
+            target.put(key, value, origin)
+
+    def _mapping(self, target: Map, key: str, value: Map, origin: Origin | None, kind: str | None) -> None:
+        old = target.get(key)
+        directive = _directive(value)
+        if old is not None and not isinstance(old, Map):
             raise _other_kind(key, old, value)
-        target.put(key, value, origin)
-
-
-def _mapping(target: Map, key: str, value: Map, origin: Origin | None, kind: str | None) -> None:
-    old = target.get(key)
-    directive = _directive(value)
-    if old is not None and not isinstance(old, Map):
-        raise _other_kind(key, old, value)
-    if directive == "delete":
-        if key in target:
-            target.drop(key)
-    elif old is None or directive == "replace":
-        fresh = Map()
-        _fields(fresh, value, kind)
-        target.put(key, fresh, origin)
-    else:
-        _fields(old, value, kind)
-
-
-def _sequence(target: Map, key: str, value: Seq, origin: Origin | None, mark: dict[str, Any]) -> None:
-    directive, value = _list_directive(value)
-    if directive == "delete":
-        if key in target:
-            target.drop(key)
-        return
-    old = target.get(key)
-    if old is None or directive == "replace":
-        fresh = _merged(Seq(), value, mark)
-        if fresh or not value:
+        if directive == "delete":
+            if key in target:
+                target.drop(key)
+        elif old is None or directive == "replace":
+            fresh = Map()
+            self.fields(fresh, value, kind)
             target.put(key, fresh, origin)
-    else:
-        _replace(target, key, _merged(old, value, mark))
+        else:
+            self.fields(old, value, kind)
+
+    def _sequence(self, target: Map, key: str, value: Seq, origin: Origin | None, mark: Mapping[str, Any]) -> None:
+        directive, value = _list_directive(value)
+        if directive == "delete":
+            if key in target:
+                target.drop(key)
+            return
+        old = target.get(key)
+        if old is None or directive == "replace":
+            fresh = self._merged(Seq(), value, mark)
+            if fresh or not value:
+                target.put(key, fresh, origin)
+        else:
+            _replace(target, key, self._merged(old, value, mark))
+
+    def _merged(self, old: Seq, patch: Seq, mark: Mapping[str, Any]) -> Seq:
+        """Return two lists as one: the patch's elements first, and those of one identity together."""
+        keys = mark.get("keys", [])
+        if not keys:
+            return _primitives(old, patch)
+        known = _identities(old, patch, keys)
+        fits = [index for index in range(len(keys)) if any(values[index] for values in known)] or list(range(len(keys)))
+        made = Seq()
+        gone: list[tuple[str, ...]] = []
+        for values in known:
+            element, origin = self._element(old, patch, keys, values, mark)
+            if element is None or element == {}:
+                gone.append(values)
+                continue
+            for index in fits:
+                if values[index] and keys[index] not in element:
+                    element.put(keys[index], values[index], origin)
+            _set(made, element, origin, keys, fits, values)
+        for position, element in enumerate(old):
+            if not any(_is(element, keys, fits, values) for values in gone):
+                _keep(made, element, _origin(old, position), keys, fits)
+        return made
+
+    def _element(
+        self, old: Seq, patch: Seq, keys: list[str], values: tuple[str, ...], mark: Mapping[str, Any]
+    ) -> tuple[Map | None, Origin | None]:
+        """Return the element of an identity, merged; None where the patch deletes it."""
+        named = [index for index, value in enumerate(values) if value] or list(range(len(keys)))
+        before, after = (_find(elements, keys, named, values) for elements in (old, patch))
+        kind = mark.get("type", "")
+        if after is None:
+            if before is None:
+                return None, None
+            body: Map = old[before]
+            self.fields(body, _NOTHING, kind)
+            return body, _origin(old, before)
+        content: Map = patch[after]
+        directive = _directive(content)
+        if directive == "delete":
+            return None, None
+        if before is None or directive == "replace":
+            body = Map()
+            self.fields(body, content, kind)
+            return body, _origin(patch, after)
+        body = old[before]
+        self.fields(body, content, kind)
+        return body, _origin(old, before)
 
 
 def _replace(target: Map, key: str, value: Seq) -> None:
     """Set a list whose elements have origins of their own, so that the field's stays."""
     target[key] = value
-
-
-def _merged(old: Seq, patch: Seq, mark: dict[str, Any]) -> Seq:
-    """Return two lists as one: the patch's elements first, and those of one identity together."""
-    keys = mark.get("keys", [])
-    if not keys:
-        return _primitives(old, patch)
-    known = _identities(old, patch, keys)
-    fits = [index for index in range(len(keys)) if any(values[index] for values in known)] or list(range(len(keys)))
-    made = Seq()
-    gone: list[tuple[str, ...]] = []
-    for values in known:
-        element, origin = _element(old, patch, keys, values, mark)
-        if element is None or element == {}:
-            gone.append(values)
-            continue
-        for index in fits:
-            if values[index] and keys[index] not in element:
-                element.put(keys[index], values[index], origin)
-        _set(made, element, origin, keys, fits, values)
-    for position, element in enumerate(old):
-        if not any(_is(element, keys, fits, values) for values in gone):
-            _keep(made, element, _origin(old, position), keys, fits)
-    return made
-
-
-def _element(
-    old: Seq, patch: Seq, keys: list[str], values: tuple[str, ...], mark: dict[str, Any]
-) -> tuple[Map | None, Origin | None]:
-    """Return the element of an identity, merged; None where the patch deletes it."""
-    named = [index for index, value in enumerate(values) if value] or list(range(len(keys)))
-    before, after = (_find(elements, keys, named, values) for elements in (old, patch))
-    kind = mark.get("type", "")
-    if after is None:
-        if before is None:
-            return None, None
-        body: Map = old[before]
-        _fields(body, _NOTHING, kind)
-        return body, _origin(old, before)
-    content: Map = patch[after]
-    directive = _directive(content)
-    if directive == "delete":
-        return None, None
-    if before is None or directive == "replace":
-        body = Map()
-        _fields(body, content, kind)
-        return body, _origin(patch, after)
-    body = old[before]
-    _fields(body, content, kind)
-    return body, _origin(old, before)
 
 
 def _find(elements: Seq, keys: list[str], named: list[int], values: tuple[str, ...]) -> int | None:
