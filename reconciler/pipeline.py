@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem, RenderError
-from reconciler.helm import Helm, cache_dir
+from reconciler.helm import Helm
 from reconciler.model.plan import Action
 from reconciler.model.resource import Desired
 from reconciler.observe import predict, read
 from reconciler.plan import cases, graph, mark, planner, questions
 from reconciler.render import build
+from reconciler.render.memory import Memory as Builds
+from reconciler.shelf import BuildShelf
 from reconciler.source import charts as archives
+from reconciler.store import Store, cache_dir
 from reconciler.telemetry import logger
 
 if TYPE_CHECKING:
@@ -73,8 +76,14 @@ def helm(*, offline: bool = False, command: str | None = None) -> Helm:
     return Helm(cache, command=command, fetch=None if offline else lambda pin: archives.fetch(pin, cache))
 
 
-def render(checkout: Checkout, only: Collection[str] | None = None) -> Desired:
+def builds(most: int = 0) -> Builds:
+    """Return what was built by earlier processes, and by this one up to some number of objects."""
+    return Builds(BuildShelf(Store(cache_dir() / "builds")), most)
+
+
+def render(checkout: Checkout, only: Collection[str] | None = None, memory: Builds | None = None) -> Desired:
     """Build every component, or only some; the errors of all of them are raised at once."""
+    memory = memory or builds()
     components: dict[str, tuple[Resource, ...]] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
@@ -83,7 +92,9 @@ def render(checkout: Checkout, only: Collection[str] | None = None) -> Desired:
         if only is not None and component.name not in only:
             continue
         try:
-            built = build.build(checkout.files, checkout.directory_of(component), charts=charts, settled=True)
+            built = build.build(
+                checkout.files, checkout.directory_of(component), charts=charts, settled=True, memory=memory
+            )
         except RenderError as error:
             problems.extend(error.problems)
         else:

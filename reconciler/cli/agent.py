@@ -65,9 +65,9 @@ def agent(
     import hashlib
 
     from reconciler.agent.settings import Settings
-    from reconciler.cli.connect import cache_dir
     from reconciler.errors import UsageError
     from reconciler.source.mirror import Remote
+    from reconciler.store import cache_dir
 
     configure_logs(invocation(context), 1)  # an agent tells what it does: there is nobody else to
     names = tuple(environment or ())

@@ -9,11 +9,10 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from reconciler.cli.printing import print_warnings
 from reconciler.errors import ConfigError
 from reconciler.model.api import ApiResource
+from reconciler.store import cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
     from reconciler.observe.memory import Memory
 
 SANDBOX_VARIABLE = "RECONCILER_SANDBOX"
-
-
-def cache_dir() -> Path:
-    """Return the directory for what can be made again: `RECONCILER_CACHE_DIR`, else the user's cache directory."""
-    return Path(os.environ.get("RECONCILER_CACHE_DIR") or platformdirs.user_cache_dir("reconciler"))
 
 
 @asynccontextmanager

@@ -1,5 +1,5 @@
 """The real `helm` behind the port of the render stage: found, checked, run with nothing around it, remembered."""
 
-from reconciler.helm.adapter import Helm, cache_dir
+from reconciler.helm.adapter import Helm
 
-__all__ = ["Helm", "cache_dir"]
+__all__ = ["Helm"]

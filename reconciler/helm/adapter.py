@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import platformdirs
 
 from reconciler.errors import ChartError
 from reconciler.helm import program, run
-from reconciler.helm.store import Store
+from reconciler.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from reconciler.helm.program import Program
     from reconciler.helm.run import Limits
     from reconciler.model.charts import Pin, Template
-
-
-def cache_dir() -> Path:
-    """Return the directory for what can be made again: `RECONCILER_CACHE_DIR`, else the user's cache directory."""
-    return Path(os.environ.get("RECONCILER_CACHE_DIR") or platformdirs.user_cache_dir("reconciler"))
 
 
 class Helm:

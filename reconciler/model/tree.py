@@ -70,13 +70,36 @@ def _over(container: Any, key: Any, value: Any, origin: Origin, before: Origin |
 
 def copy(value: Any) -> Any:
     """Return an independent copy of a tree, origins included."""
+    kind = value.__class__
+    if kind is Map:
+        return _map(value)
+    if kind is Seq:
+        return _seq(value)
     if isinstance(value, dict):
-        twin = Map((key, copy(item)) for key, item in value.items())
-        twin.origins = dict(value.origins) if isinstance(value, Map) else {}
-        return twin
-    if isinstance(value, list):
-        return Seq((copy(item) for item in value), value.origins if isinstance(value, Seq) else ())
-    return value
+        return Map((key, copy(item)) for key, item in value.items())
+    return Seq(map(copy, value)) if isinstance(value, list) else value
+
+
+def _map(value: Map) -> Map:
+    twin: Map = Map.__new__(Map)
+    twin.update(value)  # all of it at once, and then only what can change
+    for key, item in value.items():
+        kind = item.__class__
+        if kind is Map:
+            twin[key] = _map(item)
+        elif kind is Seq:
+            twin[key] = _seq(item)
+    twin.origins = value.origins.copy()
+    return twin
+
+
+def _seq(value: Seq) -> Seq:
+    twin: Seq = Seq.__new__(Seq)
+    twin.extend(
+        [_map(item) if item.__class__ is Map else _seq(item) if item.__class__ is Seq else item for item in value]
+    )
+    twin.origins = value.origins.copy()
+    return twin
 
 
 def origin_at(root: Any, steps: Sequence[str | int]) -> Origin | None:

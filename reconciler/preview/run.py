@@ -24,6 +24,7 @@ from reconciler.plan.differences import differences, indexed
 from reconciler.preview.changeid import change_id, digests
 from reconciler.preview.closure import Closures
 from reconciler.preview.compare import compare, field_change
+from reconciler.render.memory import Memory as Builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,12 +53,13 @@ def preview(base: Side, head: Side) -> Preview:
     """Return what the head does that the base did not; errors of the head are part of it, none is raised for them."""
     before, after = environments.discover(base.files), environments.discover(head.files)
     closures = Closures(base.files), Closures(head.files)
+    memory = Builds()
     found: list[ChangeSet] = []
     untouched: list[str] = []
     for name in sorted({*before, *after}):
         if name not in after:
             found.append(ChangeSet(name, "", notes=(GONE,)))
-        elif (made := _environment(name, base, head, closures, new=name not in before)) is None:
+        elif (made := _environment(name, base, head, closures, memory, new=name not in before)) is None:
             untouched.append(name)
         else:
             found.append(made)
@@ -65,7 +67,7 @@ def preview(base: Side, head: Side) -> Preview:
 
 
 def _environment(
-    name: str, base: Side, head: Side, closures: tuple[Closures, Closures], *, new: bool
+    name: str, base: Side, head: Side, closures: tuple[Closures, Closures], memory: Builds, *, new: bool
 ) -> ChangeSet | None:
     """Return what happens to one environment; None where nothing that it is made of differs."""
     try:
@@ -82,7 +84,7 @@ def _environment(
     settings = tuple(_settings(name, base, head)) if before is not None else ()
     if before is not None and not touched and not settings:
         return None
-    made = _compared(before, after, touched, notes)
+    made = _compared(before, after, touched, notes, memory)
     return made if made.problems else replace(made, settings=settings)
 
 
@@ -106,17 +108,19 @@ def _touched(before: Checkout | None, after: Checkout, closures: tuple[Closures,
     )
 
 
-def _compared(before: Checkout | None, after: Checkout, touched: frozenset[str], notes: tuple[str, ...]) -> ChangeSet:
+def _compared(
+    before: Checkout | None, after: Checkout, touched: frozenset[str], notes: tuple[str, ...], memory: Builds
+) -> ChangeSet:
     name, environment = after.environment.name, after.environment
     try:
-        head = mark.marked(pipeline.render(after))
+        head = mark.marked(pipeline.render(after, memory=memory))
         pipeline.order(head, environment)
     except ConfigError as error:
         return ChangeSet(name, "", problems=error.problems, notes=notes)
     base = Desired(name, None, {})
     if before is not None:
         try:
-            rendered = mark.marked(pipeline.render(before, touched))
+            rendered = mark.marked(pipeline.render(before, touched, memory))
         except ConfigError:
             notes = (*notes, "could not be rendered before this change, so all that it holds counts as new")
         else:

@@ -40,6 +40,7 @@ from reconciler.render import (
 from reconciler.render.documents import begin, flat
 from reconciler.render.item import Item, mapping, text_at
 from reconciler.render.loading import Loader
+from reconciler.render.memory import Layer, Memory, Watched, Whole, twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -70,16 +71,29 @@ def build(
     restrict_loads: bool = True,
     charts: Charts | None = None,
     settled: bool = False,
+    memory: Memory | None = None,
 ) -> Build:
     """Build a directory; raises RenderError with all that is wrong with it.
 
     Without `charts` Helm is not enabled. `settled`: namespaces are as an API server takes them, where Kustomize's own
-    output is not (`settling`).
+    output is not (`settling`). `memory`: what is there already is not built again.
     """
     root = posixpath.normpath(directory) if directory not in ("", ".") else ""
-    run = _Run(files, root, restrict_loads, helm.Inflator(files, charts))
+    memory = memory or Memory(most=0)
+    watched = Watched(files)
+    key = f"{root} {restrict_loads} {settled} {charts is not None}"
+    found: Build | None = memory.whole(key, watched)
+    if found is None:
+        inflator = helm.Inflator(watched, charts)
+        found = _built(_Run(watched, root, restrict_loads, inflator, memory), settled=settled)
+        if not inflator.used:
+            memory.keep_whole(key, Whole(watched.seen, found))
+    return found
+
+
+def _built(run: _Run, *, settled: bool) -> Build:
     items: list[Item] = []
-    made, configured = run.accumulate(root, items, _Way())
+    made, configured = run.accumulate(run.root, items, _Way())
     for item in items:
         hashing.rename(item)
     references.follow(items, configured.name_reference)
@@ -113,10 +127,11 @@ class _Way:
 class _Run:
     """What one build carries along."""
 
-    files: FileTree
+    files: Watched
     root: str
     restrict_loads: bool
     inflator: helm.Inflator
+    memory: Memory
     schema: MergeKeys | None = None
     metadata: frozenset[str] | None = None  # what the root's buildMetadata asks for
     warnings: list[Problem] = field(default_factory=list)
@@ -124,6 +139,30 @@ class _Run:
 
     def accumulate(self, directory: str, items: list[Item], around: _Way) -> tuple[Kustomization, Configuration]:
         """Add what a directory makes to the objects; a component also changes those that are there."""
+        key = (directory, self.restrict_loads)  # what charts make, which hangs on more, is not kept
+        inner = self.memory.keeps and bool(around.directories)
+        plain = inner and self.metadata == frozenset() and self.schema is None and not self.variables
+        known = self.memory.layer(key, self.files) if plain and directory not in around.directories else None
+        if known is not None:
+            self.files.begin()
+            self.files.end(known.seen)
+            items.extend(known.copied())
+            self.warnings.extend(known.warnings)
+            return known.made, known.configured
+        told, used, begun = len(self.warnings), self.inflator.used, len(items)
+        self.files.begin()
+        try:
+            made, configured = self._accumulate(directory, items, around)
+            same = self.schema is None and not self.variables and used == self.inflator.used
+            if plain and same and not made.is_component:
+                kept = tuple(map(twin, items[begun:]))
+                layer = Layer(dict(self.files.seen), made, kept, configured, tuple(self.warnings[told:]))
+                self.memory.keep_layer(key, layer)
+        finally:
+            self.files.end()
+        return made, configured
+
+    def _accumulate(self, directory: str, items: list[Item], around: _Way) -> tuple[Kustomization, Configuration]:
         made = kustomization.read(self.files, directory)
         self.warnings.extend(kustomization.deprecations(made))
         way = around.into(made)

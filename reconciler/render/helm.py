@@ -34,12 +34,13 @@ NO_VALUES: Final = "Kustomize wants a values.yaml in every chart: add one that h
 EMPTY: Final = "Kustomize merges nothing into an empty file: write {} into it, or set valuesMerge: replace"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inflator:
-    """What inflating charts takes: the files, and Helm (None where it is not enabled)."""
+    """What inflating charts takes: the files, and Helm (None where it is not enabled). `used`: how many were inflated."""
 
     files: FileTree
     charts: Charts | None
+    used: int = 0
 
     def field(
         self, made: Kustomization, items: list[Item], load: Load, namespace: tuple[str, Origin] | None
@@ -57,6 +58,7 @@ class Inflator:
     def _inflate(self, chart: Chart, items: list[Item], load: Load) -> Iterator[Problem]:
         if self.charts is None:
             raise chart.error("rendering Helm charts is not enabled", hint=SWITCH)
+        self.used += 1
         files, directory = self._files(chart)
         trees, values = _values(chart, files, directory, load)
         release = chart.release

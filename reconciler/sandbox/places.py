@@ -10,14 +10,14 @@ from typing import Final
 import platformdirs
 
 from reconciler.sandbox.versions import ETCD, KUBERNETES, KWOK
+from reconciler.store import cache_dir
 
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def programs_dir() -> Path:
     """Return the folder of programs that were built or downloaded: in `RECONCILER_CACHE_DIR`, else the user's cache."""
-    root = Path(os.environ.get("RECONCILER_CACHE_DIR") or platformdirs.user_cache_dir("reconciler"))
-    return root / "sandbox" / f"kubernetes-{KUBERNETES}-etcd-{ETCD}-kwok-{KWOK}"
+    return cache_dir() / "sandbox" / f"kubernetes-{KUBERNETES}-etcd-{ETCD}-kwok-{KWOK}"
 
 
 def state_dir() -> Path:

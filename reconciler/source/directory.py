@@ -22,6 +22,7 @@ class DirectoryTree:
         """Use a directory as the root."""
         self._root = root.resolve()
         self._prefix = str(self._root).rstrip("/") + "/"
+        self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
 
     def is_dir(self, path: str) -> bool:
         """Whether a directory stands there."""
@@ -50,9 +51,19 @@ class DirectoryTree:
         return content
 
     def digest(self, path: str) -> str:
-        """Return the git blob id of a file."""
-        content = self.read(path)
-        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        """Return the git blob id of a file; computed again when its size, times or inode change."""
+        place = self._place(path)
+        try:
+            status = place.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError(path) from error
+        state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        known = self._digests.get(path)
+        if known is None or known[0] != state:
+            content = self.read(path)
+            digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+            known = self._digests[path] = (state, digest)
+        return known[1]
 
     def _place(self, path: str) -> Path:
         """Return where a path leads on disk; refuses one that leads out of the tree, by links or dots."""

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reconciler.cli.connect import cache_dir
 from reconciler.errors import SandboxError
 from reconciler.sandbox import gobuild, locks
+from reconciler.store import cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change
     from reconciler.model.resource import Desired
     from reconciler.pipeline import Checkout
+    from reconciler.render.memory import Memory
 
 WEB_FILE = "shared/web/web.yaml"
 OTHER = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, namespace: shop}\n"
@@ -110,9 +111,9 @@ def test_untouched_environments_and_components_are_not_rendered(monkeypatch: pyt
     rendered: list[tuple[str, Collection[str] | None]] = []
     real = pipeline.render
 
-    def spy(checkout: Checkout, only: Collection[str] | None = None) -> Desired:
+    def spy(checkout: Checkout, only: Collection[str] | None = None, memory: Memory | None = None) -> Desired:
         rendered.append((checkout.environment.name, only))
-        return real(checkout, only)
+        return real(checkout, only, memory)
 
     monkeypatch.setattr(pipeline, "render", spy)
     base = platform("dev", "prod")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from reconciler.helm.store import EVERY, Store
+from reconciler.store import EVERY, Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Outputs on disk by the digest of what they were made from: bounded, and safe to delete at any time.
+"""What can be made again, on disk, by the digest of what it was made from: bounded, and safe to delete at any time.
 
 Each is written under another name and then gets its own, so that two processes never see half of one. A directory that
 cannot be written costs time and nothing else, as the cache of dry-runs does.
@@ -12,8 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import platformdirs
+
 LIMIT: Final = 256 << 20  # bytes
 EVERY: Final = 64  # writes of a process from one look at the size to the next
+
+
+def cache_dir() -> Path:
+    """Return the directory for what can be made again: `RECONCILER_CACHE_DIR`, else the user's cache directory."""
+    return Path(os.environ.get("RECONCILER_CACHE_DIR") or platformdirs.user_cache_dir("reconciler"))
 
 
 class Store:
@@ -39,7 +46,7 @@ class Store:
     def put(self, key: str, content: bytes) -> None:
         """Keep a content; the ones that were not used for longest make room for it."""
         with suppress(OSError):
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # charts render Secrets, too
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # there are Secrets among what is rendered
             if self._written % EVERY == 0:
                 self._shrink()
             self._written += 1
