@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ class GroupVersionKind(NamedTuple):
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> GroupVersionKind:
         """Read `apiVersion` and `kind` of an object."""
-        group, _, version = str(body.get("apiVersion", "")).rpartition("/")
-        return cls(group, version, str(body.get("kind", "")))
+        return _gvk(str(body.get("apiVersion", "")), str(body.get("kind", "")))
 
     @property
     def api_version(self) -> str:
@@ -41,6 +41,12 @@ class GroupVersionKind(NamedTuple):
     def group_kind(self) -> GroupKind:
         """The kind without its version."""
         return GroupKind(self.group, self.kind)
+
+
+@lru_cache(maxsize=1 << 12)
+def _gvk(api_version: str, kind: str) -> GroupVersionKind:
+    group, _, version = api_version.rpartition("/")
+    return GroupVersionKind(group, version, kind)
 
 
 class ObjectId(NamedTuple):
