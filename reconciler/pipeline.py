@@ -81,8 +81,17 @@ def builds(most: int = 0) -> Builds:
     return Builds(BuildShelf(Store(cache_dir() / "builds")), most)
 
 
-def render(checkout: Checkout, only: Collection[str] | None = None, memory: Builds | None = None) -> Desired:
-    """Build every component, or only some; the errors of all of them are raised at once."""
+def render(
+    checkout: Checkout,
+    only: Collection[str] | None = None,
+    memory: Builds | None = None,
+    *,
+    thorough: bool = False,
+) -> Desired:
+    """Build every component, or only some; the errors of all of them are raised at once.
+
+    `thorough`: warnings also tell of patches and replacements that change nothing.
+    """
     memory = memory or builds()
     components: dict[str, tuple[Resource, ...]] = {}
     problems: list[Problem] = []
@@ -93,7 +102,12 @@ def render(checkout: Checkout, only: Collection[str] | None = None, memory: Buil
             continue
         try:
             built = build.build(
-                checkout.files, checkout.directory_of(component), charts=charts, settled=True, memory=memory
+                checkout.files,
+                checkout.directory_of(component),
+                charts=charts,
+                settled=True,
+                thorough=thorough,
+                memory=memory,
             )
         except RenderError as error:
             problems.extend(error.problems)

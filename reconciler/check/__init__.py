@@ -5,6 +5,7 @@ volume, key, account and role has to lead somewhere. An object that knows better
 `reconciler.dev/ignore-checks: rule, rule`.
 """
 
+from reconciler.check.overridden import overridden
 from reconciler.check.run import check
 
-__all__ = ["check"]
+__all__ = ["check", "overridden"]

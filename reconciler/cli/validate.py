@@ -13,6 +13,7 @@ from reconciler.cli.invocation import Output, OutputOption, invocation
 if TYPE_CHECKING:
     from reconciler.cli.checkout import Workspace
     from reconciler.errors import Problem
+    from reconciler.model.resource import Desired
 
 
 def validate(
@@ -24,15 +25,24 @@ def validate(
 ) -> int:
     """Check everything that can be checked without a cluster; tell all errors at once."""
     from reconciler import environment as environment_files
+    from reconciler.check import overridden
     from reconciler.cli.checkout import open_workspace
-    from reconciler.cli.printing import print_document
+    from reconciler.cli.printing import print_document, print_warnings
     from reconciler.errors import UsageError
 
     workspace = open_workspace(invocation(context))
     names = environments or environment_files.discover(workspace.files)
     if not names:
         raise UsageError("there is no environments/<name>/environment.yaml in this repository")
-    found = {name: _problems(workspace, name) for name in names}
+    found: dict[str, tuple[Problem, ...]] = {}
+    rendered: list[Desired] = []
+    for name in names:
+        found[name], desired = _problems(workspace, name)
+        rendered += [desired] if desired is not None else []
+    warnings = [str(warning) for desired in rendered for warning in desired.warnings]
+    if len(rendered) == len(environment_files.discover(workspace.files)):
+        warnings += map(str, overridden(rendered))
+    print_warnings(tuple(dict.fromkeys(warnings)))
     count = len({problem for problems in found.values() for problem in problems})
     if output is not Output.TEXT:
         print_document({name: [_document(item) for item in problems] for name, problems in found.items()}, output)
@@ -43,22 +53,22 @@ def validate(
     return Exit.INVALID if count else Exit.OK
 
 
-def _problems(workspace: Workspace, name: str) -> tuple[Problem, ...]:
+def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], Desired | None]:
+    """Return the problems of an environment, and what it renders if it does."""
     from reconciler import pipeline
     from reconciler.check import check
     from reconciler.cli.checkout import open_environment
-    from reconciler.cli.printing import print_warnings
     from reconciler.errors import ConfigError
 
+    desired = None
     try:
         checkout = open_environment(workspace, name)
-        desired = pipeline.render(checkout)
-        print_warnings(desired.warnings)
+        desired = pipeline.render(checkout, thorough=True)
         problems = check(desired)
         pipeline.order(desired, checkout.environment)
     except ConfigError as error:
-        return error.problems
-    return problems
+        return error.problems, desired
+    return problems, desired
 
 
 def _document(problem: Problem) -> dict[str, object]:

@@ -71,21 +71,23 @@ def build(
     restrict_loads: bool = True,
     charts: Charts | None = None,
     settled: bool = False,
+    thorough: bool = False,
     memory: Memory | None = None,
 ) -> Build:
     """Build a directory; raises RenderError with all that is wrong with it.
 
     Without `charts` Helm is not enabled. `settled`: namespaces are as an API server takes them, where Kustomize's own
-    output is not (`settling`). `memory`: what is there already is not built again.
+    output is not (`settling`). `thorough`: warnings tell of patches and replacements that change nothing. `memory`: what is
+    there already is not built again.
     """
     root = posixpath.normpath(directory) if directory not in ("", ".") else ""
     memory = memory or Memory(most=0)
     watched = Watched(files)
-    key = f"{root} {restrict_loads} {settled} {charts is not None}"
+    key = f"{root} {restrict_loads} {settled} {thorough} {charts is not None}"
     found: Build | None = memory.whole(key, watched)
     if found is None:
         inflator = helm.Inflator(watched, charts)
-        found = _built(_Run(watched, root, restrict_loads, inflator, memory), settled=settled)
+        found = _built(_Run(watched, root, restrict_loads, thorough, inflator, memory), settled=settled)
         if not inflator.used:
             memory.keep_whole(key, Whole(watched.seen, found))
     return found
@@ -130,6 +132,7 @@ class _Run:
     files: Watched
     root: str
     restrict_loads: bool
+    thorough: bool
     inflator: helm.Inflator
     memory: Memory
     schema: MergeKeys | None = None
@@ -139,7 +142,7 @@ class _Run:
 
     def accumulate(self, directory: str, items: list[Item], around: _Way) -> tuple[Kustomization, Configuration]:
         """Add what a directory makes to the objects; a component also changes those that are there."""
-        key = (directory, self.restrict_loads)  # what charts make, which hangs on more, is not kept
+        key = (directory, self.restrict_loads, self.thorough)  # what charts make, which hangs on more, is not kept
         inner = self.memory.keeps and bool(around.directories)
         plain = inner and self.metadata == frozenset() and self.schema is None and not self.variables
         known = self.memory.layer(key, self.files) if plain and directory not in around.directories else None
@@ -198,7 +201,7 @@ class _Run:
         return made, configured
 
     def _loader(self, made: Kustomization) -> Loader:
-        return Loader(made, self.files, self.restrict_loads, self.schema or openapi.built_in())
+        return Loader(made, self.files, self.restrict_loads, self.schema or openapi.built_in(), self.thorough)
 
     def _came(self, items: Iterable[Item], told: Callable[[Item], str]) -> None:
         """Note where objects came from that nothing is noted of yet."""
@@ -302,16 +305,15 @@ def _transform(made: Kustomization, items: list[Item], load: Loader, configured:
     """Carry out a kustomization's transformers, in Kustomize's order; return what is worth a warning."""
     idle: list[Problem] = []
     for name in ("patchesStrategicMerge", "patches"):
-        idle += patches.carry_out(made, patches.read(made, name, load), items, load.schema)
+        idle += patches.carry_out(made, patches.read(made, name, load), items, load)
     transformers.namespace(made, items, configured.namespace)
     transformers.affixes(made, items, configured.name_prefix, configured.name_suffix)
     transformers.labels(made, items, configured.common_labels, configured.template_labels, configured.labels)
     transformers.common_annotations(made, items, configured.common_annotations)
-    idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items, load.schema)
+    idle += patches.carry_out(made, patches.read(made, "patchesJson6902", load), items, load)
     transformers.replicas(made, items, configured.replicas)
     images.carry_out(made, items, configured.images)
-    replacements.carry_out(made, items, load)
-    return idle
+    return idle + replacements.carry_out(made, items, load)
 
 
 def _once(items: list[Item]) -> None:

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """Reads files for a kustomization. `restrict`: only those in or below its directory, as Kustomize's default is."""
+    """Reads files for a kustomization. `restrict`: only those in or below its directory, as Kustomize's default is.
+
+    `thorough`: steps also tell where they change nothing, which takes a comparison of all that they touch.
+    """
 
     made: Kustomization
     files: FileTree
     restrict: bool
     schema: MergeKeys
+    thorough: bool = False
 
     def __call__(self, path: str, steps: tuple[str | int, ...]) -> tuple[str, bytes]:
         """Return the place and content of a file that the kustomization names at some steps; raises RenderError."""

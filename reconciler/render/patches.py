@@ -9,7 +9,7 @@ from reconciler import yaml
 from reconciler.errors import ConfigError
 from reconciler.model.identity import GroupVersionKind
 from reconciler.model.origin import Origin, Source
-from reconciler.model.tree import Map, Seq
+from reconciler.model.tree import Map, Seq, copy
 from reconciler.render import json6902, strategic
 from reconciler.render.item import Item, mapping, name_of
 from reconciler.render.selectors import Selector, SelectorInvalid, candidates
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from reconciler.errors import Problem
     from reconciler.render.kustomization import Kustomization
+    from reconciler.render.loading import Loader
     from reconciler.render.openapi import MergeKeys
 
 KEYS: Final = frozenset({"path", "patch", "target", "options"})
+MOST_NAMED: Final = 3  # objects in a warning
 OPTIONS: Final = frozenset({"allowNameChange", "allowKindChange"})
 
 
@@ -155,11 +157,11 @@ def _map(made: Kustomization, content: Map | Seq, steps: tuple[str | int, ...]) 
     return content
 
 
-def carry_out(made: Kustomization, patches: list[Patch], items: list[Item], schema: MergeKeys) -> list[Problem]:
+def carry_out(made: Kustomization, patches: list[Patch], items: list[Item], load: Loader) -> list[Problem]:
     """Carry out patches in their order; objects that a patch deletes leave the list.
 
     A patch that names its object itself and does not find it is an error. One whose target fits nothing is returned as
-    a warning: Kustomize says nothing of it.
+    a warning, and so is, where the loader is thorough, one that changes nothing: Kustomize says nothing of them.
     """
     idle: list[Problem] = []
     for patch in patches:
@@ -167,12 +169,17 @@ def carry_out(made: Kustomization, patches: list[Patch], items: list[Item], sche
         if not chosen:
             hint = candidates(str(patch.target), items)
             idle.append(made.problem(f"the patch's target fits no object: {patch.target}", *patch.steps, hint=hint))
+        before = [copy(item.body) for item in chosen] if load.thorough else []
         for item in chosen:
             if isinstance(patch.content, Seq):
                 item.remember()
                 json6902.apply(item.body, patch.content, str(item))
-            elif not _merged(made, patch, patch.content, item, schema):
+            elif not _merged(made, patch, patch.content, item, load.schema):
                 items.remove(item)
+                before = []
+        if before == [item.body for item in chosen] and before and not made.is_component:
+            told = f"the patch changes nothing of {', '.join(map(str, chosen[:MOST_NAMED]))}"
+            idle.append(made.problem(told, *patch.steps, hint="take it out: what it says is there already"))
     return idle
 
 

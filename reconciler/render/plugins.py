@@ -182,7 +182,7 @@ def _replicas(config: Kustomization, items: list[Item], _: Load) -> None:
 
 def _patch(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
     made = _field(config, "patches", _picked(config, "path", "patch", "target", "options"))
-    return patches.carry_out(made, patches.read(made, "patches", load), items, load.schema)
+    return patches.carry_out(made, patches.read(made, "patches", load), items, load)
 
 
 def _json_patch(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
@@ -190,18 +190,18 @@ def _json_patch(config: Kustomization, items: list[Item], load: Loader) -> list[
     if "jsonOp" in config.body:
         entry.put("patch", config.body["jsonOp"], config.body.origins.get("jsonOp"))
     made = _field(config, "patchesJson6902", entry)
-    return patches.carry_out(made, patches.read(made, "patchesJson6902", load), items, load.schema)
+    return patches.carry_out(made, patches.read(made, "patchesJson6902", load), items, load)
 
 
 def _merge_patches(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
     inline = config.body.get("patches")
     entries = list(config.entries("paths")) + ([inline if inline.endswith("\n") else f"{inline}\n"] if inline else [])
     made = _field(config, "patchesStrategicMerge", entries)
-    return patches.carry_out(made, patches.read(made, "patchesStrategicMerge", load), items, load.schema)
+    return patches.carry_out(made, patches.read(made, "patchesStrategicMerge", load), items, load)
 
 
-def _replace(config: Kustomization, items: list[Item], load: Load) -> None:
-    replacements.carry_out(config, items, load)
+def _replace(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
+    return replacements.carry_out(config, items, load)
 
 
 def _hashes(_: Kustomization, items: list[Item], __: Load) -> None:

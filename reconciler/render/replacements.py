@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.render.item import Item
     from reconciler.render.kustomization import Kustomization, Load
+    from reconciler.render.loading import Loader
 
 DEFAULT_PATH: Final = "metadata.name"
 IDENTITY: Final = ("group", "version", "kind", "name", "namespace")
@@ -46,18 +47,26 @@ class _Rule:
         return Problem(self.origin.source.file, self.origin.line, message, hint)
 
 
-def carry_out(made: Kustomization, items: list[Item], load: Load) -> None:
-    """Carry out a kustomization's replacements in their order; the problems of all of them are raised together."""
+def carry_out(made: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
+    """Carry out a kustomization's replacements in their order; the problems of all of them are raised together.
+
+    Return, where the loader is thorough, a warning for each that changes nothing.
+    """
     problems: list[Problem] = []
+    idle: list[Problem] = []
     for rule in _rules(made, load):
+        before = [copy(item.body) for item in items] if load.thorough else []
         try:
             _replace(rule, items)
+            if before and before == [item.body for item in items] and not made.is_component:
+                idle.append(rule.problem("the replacement changes nothing", "take it out, or the value that it sets"))
         except _Unfit as error:
             problems.append(rule.problem(str(error)))
         except SelectorInvalid as error:
             problems.append(rule.problem(f"a selector of the replacement is wrong: {error}"))
     if problems:
         raise RenderError(problems)
+    return idle
 
 
 def _rules(made: Kustomization, load: Load) -> Iterator[_Rule]:
