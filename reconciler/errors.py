@@ -27,7 +27,7 @@ Messages are lower case, name the file or the object, and say what was expected 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,18 +42,21 @@ class ReconcilerError(Exception):
 class Problem:
     """One thing that is wrong with the input, at one place.
 
-    `file` is relative to the repository root, `line` counts from 1; either may be unknown ("" and 0).
+    `file` is relative to the repository root, `line` counts from 1; either may be unknown ("" and 0). `via` are the lines
+    that led to the file, the nearest first; one problem on two ways is one problem.
     """
 
     file: str
     line: int
     message: str
     hint: str = ""
+    via: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
-        """Return the problem as `file:line: message (hint)`."""
+        """Return the problem as `file:line: message (hint) [by way of file:line]`."""
         place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
-        return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.message}{hint}" + (f" [by way of {', '.join(self.via)}]" if self.via else "")
 
 
 class ConfigError(ReconcilerError):

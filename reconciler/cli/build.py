@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from reconciler.cli.invocation import invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.model.resource import Resource
 
 Restrictor = Literal["LoadRestrictionsRootOnly", "LoadRestrictionsNone"]
 
@@ -23,10 +28,15 @@ def build(
     helm_command: Annotated[
         str | None, typer.Option(metavar="PROGRAM", help="The helm to use; else RECONCILER_HELM, else that on PATH.")
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Write to a file, or one file an object to a directory."),
+    ] = None,
 ) -> None:
-    """Render one Kustomize directory to YAML on stdout, as `kustomize build` does."""
+    """Render one Kustomize directory to YAML, as `kubectl kustomize` does."""
     from reconciler import pipeline, yaml
     from reconciler.cli.checkout import open_build
+    from reconciler.cli.files import write
     from reconciler.cli.printing import print_warnings
     from reconciler.render.build import build as render
 
@@ -34,4 +44,28 @@ def build(
     charts = pipeline.helm(command=helm_command) if enable_helm else None
     built = render(files, path, restrict_loads=load_restrictor != "LoadRestrictionsNone", charts=charts)
     print_warnings(tuple(str(warning) for warning in built.warnings))
-    sys.stdout.write("---\n".join(yaml.dump(resource.body) for resource in built.resources))
+    if output is not None and output.is_dir():
+        for name, text in _named(built.resources):
+            write(output / name, text)
+        return
+    text = "---\n".join(yaml.dump(resource.body) for resource in built.resources)
+    if output is not None:
+        write(output, text)
+    else:
+        sys.stdout.write(text)
+
+
+def _named(resources: Sequence[Resource]) -> Iterator[tuple[str, str]]:
+    """Yield the name of a file for each object, as Kustomize names it, and its text.
+
+    The namespace is part of the name where there are several.
+    """
+    from reconciler import yaml
+    from reconciler.render.kinds import cluster_scoped
+
+    spaces = {item.id: "" if cluster_scoped(item.gvk) else item.id.namespace or "default" for item in resources}
+    several = len(set(filter(None, spaces.values()))) > 1
+    for item in resources:
+        group, version, kind = item.gvk
+        parts = (spaces[item.id] if several else "", group, version, kind, item.id.name)
+        yield "_".join(part.lower() for part in parts if part) + ".yaml", yaml.dump(item.body)

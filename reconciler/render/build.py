@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler import yaml
@@ -200,6 +200,17 @@ class _Run:
             items.extend(own)
         return made, configured
 
+    def _inner(
+        self, made: Kustomization, steps: tuple[str, int], path: str, items: list[Item], way: _Way
+    ) -> tuple[Kustomization, Configuration]:
+        """Build a directory that an entry names; its problems tell the way to it."""
+        try:
+            return self.accumulate(path, items, way)
+        except RenderError as error:
+            here = str(made.place(*steps))
+            problems = [replace(problem, via=(*problem.via, here)) for problem in error.problems]
+            raise RenderError(problems) from error
+
     def _loader(self, made: Kustomization) -> Loader:
         return Loader(made, self.files, self.restrict_loads, self.schema or openapi.built_in(), self.thorough)
 
@@ -218,7 +229,7 @@ class _Run:
 
     def _component(self, made: Kustomization, index: int, entry: object, items: list[Item], way: _Way) -> Configuration:
         path = self._directory(made, "components", index, entry)
-        inner, configured = self.accumulate(path, items, way)
+        inner, configured = self._inner(made, ("components", index), path, items, way)
         if not inner.is_component:
             hint = "list it under resources"
             raise made.error(f"components[{index}] {path} is no Component", "components", index, hint=hint)
@@ -260,7 +271,7 @@ class _Run:
     ) -> Configuration:
         path = self._path(made, name, index, entry)
         if self.files.is_dir(path):
-            inner, configured = self.accumulate(path, items, way)
+            inner, configured = self._inner(made, (name, index), path, items, way)
             if inner.is_component:
                 hint = "list it under components"
                 raise made.error(f"{name}[{index}] {path} is a Component", name, index, hint=hint)

@@ -6,7 +6,7 @@ import http.server
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -119,6 +119,15 @@ def test_a_missing_kubeconfig_is_named(root: Path, tmp_path: Path, capsys: pytes
     assert str(tmp_path / "kubeconfig") in run(capsys, 2, "diff", "dev")
 
 
+class Patient(http.server.ThreadingHTTPServer):
+    """Says nothing of clients that hang up."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell errors, but not that a connection ended."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Forbidding(http.server.BaseHTTPRequestHandler):
     """An API server that lets nobody do anything."""
 
@@ -138,7 +147,7 @@ class Forbidding(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def forbidding(root: Path, tmp_path: Path) -> Iterator[None]:
     """Serve refusals at the address of the kubeconfig."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forbidding)
+    server = Patient(("127.0.0.1", 0), Forbidding)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(server=f"http://127.0.0.1:{server.server_port}"))
