@@ -43,7 +43,7 @@ class _Rule:
 
 def carry_out(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldSpec]) -> None:
     """Rewrite the images of `images`; `specs` are the fields beside the containers."""
-    rules = [_rule(made, index, entry) for index, entry in made.maps("images")]
+    rules = [_rule(made, field, index, entry) for field in ("images", "imageTags") for index, entry in made.maps(field)]
     if not rules:
         return
     specs = [replace(spec, create=False) for spec in specs]
@@ -60,23 +60,23 @@ def carry_out(made: Kustomization, items: Iterable[Item], specs: Sequence[FieldS
                     _rewrite(rule, node, key)
 
 
-def _rule(made: Kustomization, index: int, entry: Map) -> _Rule:
+def _rule(made: Kustomization, field: str, index: int, entry: Map) -> _Rule:
     name = entry.get("name")
     if not isinstance(name, str):
-        raise made.error(f"images[{index}] needs a name", "images", index)
+        raise made.error(f"{field}[{index}] needs a name", field, index)
     for key in entry:
         if key not in ("name", *KEYS):
-            raise made.error(f"images[{index}] has an unknown key {key}", "images", index, key)
+            raise made.error(f"{field}[{index}] has an unknown key {key}", field, index, key)
     for key in KEYS:
         if entry.get(key) is not None and not isinstance(entry[key], str):
-            raise made.error(f"images[{index}].{key} has to be a string; put it in quotes", "images", index, key)
+            raise made.error(f"{field}[{index}].{key} has to be a string; put it in quotes", field, index, key)
     try:
         pattern = re.compile(f"{name}{_VERSION}")
     except re.error as error:
-        raise made.error(f"images[{index}].name {name!r} is no regular expression: {error}", "images", index) from error
+        raise made.error(f"{field}[{index}].name {name!r} is no regular expression: {error}", field, index) from error
     new = {key: entry[key] for key in KEYS if entry.get(key)}
     cause = next((key for key in ("newTag", "digest", "newName", "tagSuffix") if key in new), "name")
-    return _Rule(name, pattern, new, made.caused("images", "images", index, cause))
+    return _Rule(name, pattern, new, made.caused("images", field, index, cause))
 
 
 def _rewrite(rule: _Rule, holder: Map, field: str) -> None:

@@ -38,6 +38,7 @@ FIELDS: Final = frozenset(
         "patchesStrategicMerge",
         "patchesJson6902",
         "images",
+        "imageTags",
         "replicas",
         "replacements",
         "vars",
@@ -86,6 +87,7 @@ DEPRECATED: Final = {
     "patchesStrategicMerge": "patches",
     "patchesJson6902": "patches",
     "vars": "replacements",
+    "imageTags": "images",
     "helmChartInflationGenerator": "helmCharts",
 }
 VERSIONS: Final = {

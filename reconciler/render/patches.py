@@ -51,7 +51,7 @@ def read(
             steps = (field, index)
             if not isinstance(entry, str):
                 raise made.error(f"{field}[{index}] has to be a path or a patch", *steps)
-            inline = "\n" in entry
+            inline = "\n" in entry or entry.lstrip().startswith("{")
             contents = _inline(made, entry, steps) if inline else _file(made, entry, steps, load)
             if not contents:
                 raise made.error(f"{field}[{index}] is an empty patch", *steps)
