@@ -88,10 +88,9 @@ def _entry(
         contents = _inline(made, str(entry["patch"]), (*steps, "patch"))
     if not contents:
         raise made.error(f"{field}[{index}] is an empty patch", *steps)
+    _fits_target(made, steps, contents, target)
     for content in contents:
         if isinstance(content, Seq):
-            if target is None:
-                raise made.error(f"{field}[{index}] is a JSON patch and needs a target", *steps)
             content.origins = [_by(origin, "json6902") for origin in content.origins]
         yield Patch(
             content,
@@ -100,6 +99,17 @@ def _entry(
             options.get("allowNameChange") is True,
             options.get("allowKindChange") is True,
         )
+
+
+def _fits_target(
+    made: Kustomization, steps: tuple[str, int], contents: list[Map | Seq], target: Selector | None
+) -> None:
+    field, index = steps
+    if target is None and any(isinstance(content, Seq) for content in contents):
+        raise made.error(f"{field}[{index}] is a JSON patch and needs a target", *steps)
+    if target is not None and sum(isinstance(content, Map) for content in contents) > 1:
+        hint = "give each an entry of its own, or let each name its object"
+        raise made.error(f"{field}[{index}] has a target and several patches", *steps, hint=hint)
 
 
 def _file(
@@ -221,7 +231,7 @@ def _merge(patch: Patch, content: Map, item: Item, schema: MergeKeys) -> bool:
     shielded = Map()
     shielded.origins = dict(content.origins)
     for key, value in content.items():
-        if key in ("apiVersion", "kind") and keep_kind:
+        if key == "apiVersion" or (key == "kind" and keep_kind):
             continue
         shielded[key] = _without_name(value) if key == "metadata" and not patch.rename else value
     if patch.rename or patch.change_kind:
