@@ -159,7 +159,7 @@ class _Run:
             same = self.schema is None and not self.variables and used == self.inflator.used
             if plain and same and not made.is_component:
                 kept = tuple(map(twin, items[begun:]))
-                layer = Layer(dict(self.files.seen), made, kept, configured, tuple(self.warnings[told:]))
+                layer = Layer(self.files.seen, made, kept, configured, tuple(self.warnings[told:]))
                 self.memory.keep_layer(key, layer)
         finally:
             self.files.end()

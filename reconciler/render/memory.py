@@ -39,8 +39,10 @@ class Watched:
 
     @property
     def seen(self) -> Mapping[Look, Any]:
-        """What was seen since the innermost `begin`."""
-        return self._noted[-1]
+        """What was seen since the innermost `begin`; that a file was read also says that it is one."""
+        noted = self._noted[-1]
+        read = {path for (what, path), seen in noted.items() if what == "read" and seen != MISSING}
+        return {look: seen for look, seen in noted.items() if look[0] not in ("dir", "file") or look[1] not in read}
 
     def begin(self) -> None:
         """Begin to note apart what is seen."""

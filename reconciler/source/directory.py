@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ class DirectoryTree:
         """Use a directory as the root."""
         self._root = root.resolve()
         self._prefix = str(self._root).rstrip("/") + "/"
+        self._directories: dict[str, str] = {}  # where they are, links followed as they were when first seen
         self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
 
     def is_dir(self, path: str) -> bool:
@@ -67,7 +69,15 @@ class DirectoryTree:
 
     def _place(self, path: str) -> Path:
         """Return where a path leads on disk; refuses one that leads out of the tree, by links or dots."""
-        place = os.path.realpath(self._prefix + path)
-        if not (place + "/").startswith(self._prefix):
+        parent, name = posixpath.split(path)
+        around = self._directories.get(parent)
+        if around is None:
+            around = self._directories[parent] = self._resolved(self._prefix + parent, path)
+        place = Path(around, name) if name not in ("", ".", "..") else Path(self._resolved(self._prefix + path, path))
+        return Path(self._resolved(str(place), path)) if place.is_symlink() else place
+
+    def _resolved(self, place: str, path: str) -> str:
+        real = os.path.realpath(place)
+        if not (real + "/").startswith(self._prefix):
             raise RenderError([Problem(path, 0, "leads out of the repository", "links must stay within it")])
-        return Path(place)
+        return real
