@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler import environment as environments
+from reconciler import vendor
+from reconciler.environment.load import FILE, ROOT
 from reconciler.errors import Problem, RenderError
 from reconciler.helm import Helm
 from reconciler.model.plan import Action
@@ -20,6 +24,7 @@ from reconciler.render import build
 from reconciler.render.memory import Memory as Builds
 from reconciler.shelf import BuildShelf
 from reconciler.source import charts as archives
+from reconciler.source.bases import Bases
 from reconciler.store import Store, cache_dir
 from reconciler.telemetry import logger
 
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Plan
     from reconciler.model.resource import Resource
     from reconciler.observe.memory import Memory
+    from reconciler.source.clones import Clones
 
 MAX_ROUNDS = 3  # unforced, forced, and one more where fields are yielded
 
@@ -43,13 +49,19 @@ MAX_ROUNDS = 3  # unforced, forced, and one more where fields are yielded
 class Checkout:
     """One environment at one revision (None: the working tree).
 
-    `offline`: archives of charts are taken from the cache, and none is fetched.
+    `offline`: archives of charts are taken from the cache, and none is fetched. `bases` None: no remote base can be used.
     """
 
     files: FileTree
     environment: Environment
     revision: str | None
     offline: bool = False
+    bases: Bases | None = None
+
+    def close(self) -> None:
+        """End the git processes that read remote bases; they are begun again where something is read."""
+        if self.bases is not None:
+            self.bases.close()
 
     @property
     def directory(self) -> str:
@@ -81,6 +93,19 @@ def builds(most: int = 0) -> Builds:
     return Builds(BuildShelf(Store(cache_dir() / "builds")), most)
 
 
+def open_checkout(
+    files: FileTree, name: str, revision: str | None, clones: Clones | None = None, *, offline: bool = False
+) -> Checkout:
+    """Read an environment; raises ConfigError with everything that is wrong with its file or with the lock file.
+
+    Remote bases come from `clones`, and what is not there from their servers unless `offline`.
+    """
+    loaded = environments.load(files, f"{ROOT}/{name}/{FILE}")
+    hosts = loaded.spec.render.remotes
+    bases = Bases.open(clones, files, hosts, fetches=not offline) if clones is not None else None
+    return Checkout(files, loaded, revision, offline, bases)
+
+
 def render(
     checkout: Checkout,
     only: Collection[str] | None = None,
@@ -90,36 +115,46 @@ def render(
 ) -> Desired:
     """Build every component, or only some; the errors of all of them are raised at once.
 
-    `thorough`: warnings also tell of patches and replacements that change nothing.
+    Remote bases are fetched before; raises SourceError where one cannot be. `thorough`: warnings also tell of patches
+    and replacements that change nothing.
     """
     memory = memory or builds()
     components: dict[str, tuple[Resource, ...]] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
     charts = helm(offline=checkout.offline) if checkout.environment.spec.render.helm else None
-    for component in checkout.environment.spec.components:
-        if only is not None and component.name not in only:
-            continue
-        try:
-            built = build.build(
-                checkout.files,
-                checkout.directory_of(component),
-                charts=charts,
-                settled=True,
-                thorough=thorough,
-                memory=memory,
-            )
-        except RenderError as error:
-            problems.extend(error.problems)
-        else:
-            components[component.name] = built.resources
-            warnings.extend(str(warning) for warning in built.warnings)
+    wanted = [item for item in checkout.environment.spec.components if only is None or item.name in only]
+    with closing(checkout):
+        vendor.fetch(checkout.files, map(checkout.directory_of, wanted), checkout.bases)
+        for component in wanted:
+            try:
+                built = build.build(
+                    checkout.files,
+                    checkout.directory_of(component),
+                    charts=charts,
+                    remotes=checkout.bases,
+                    settled=True,
+                    thorough=thorough,
+                    memory=memory,
+                )
+            except RenderError as error:
+                problems.extend(error.problems)
+            else:
+                components[component.name] = built.resources
+                warnings.extend(str(warning) for warning in built.warnings)
     problems.extend(_owned_twice(components))
     if problems:
         raise RenderError(dict.fromkeys(problems))
     desired = Desired(checkout.environment.name, checkout.revision, components, tuple(dict.fromkeys(warnings)))
     logger().info("render.finished", environment=desired.environment, objects=len(desired.resources))
     return desired
+
+
+def fetch(checkout: Checkout) -> None:
+    """Fetch the remote bases of every component; raises SourceError where one cannot be had."""
+    with closing(checkout):
+        directories = map(checkout.directory_of, checkout.environment.spec.components)
+        vendor.fetch(checkout.files, directories, checkout.bases)
 
 
 def _owned_twice(components: Mapping[str, tuple[Resource, ...]]) -> Iterator[Problem]:

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reconciler import environment as environments
 from reconciler import pipeline
 from reconciler.apply import lease
 from reconciler.apply import run as application
-from reconciler.environment.load import FILE, ROOT
 from reconciler.errors import ConfigError, LeaseHeld, LeaseLost, ReconcilerError, Unavailable
 from reconciler.model.plan import Action
 from reconciler.plan import mark
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.observe.memory import Memory
     from reconciler.pipeline import Checkout, Planned
     from reconciler.preview.changeid import Digests
+    from reconciler.source.clones import Clones
     from reconciler.source.mirror import Mirror
     from reconciler.source.repository import Repository
 
@@ -80,6 +79,7 @@ class Task:
     applied: str | None = None
     before: str | None = None
     digests: Mapping[str, Digests] = field(default_factory=dict)
+    clones: Clones | None = None
 
     @property
     def fresh(self) -> bool:
@@ -87,16 +87,15 @@ class Task:
         return self.revision != self.applied
 
 
-def open_checkout(repository: Repository, revision: str, name: str) -> Checkout:
-    """Read an environment at a commit; raises InvalidEnvironment, RevisionNotFound."""
-    files = repository.tree(revision)
-    return pipeline.Checkout(files, environments.load(files, f"{ROOT}/{name}/{FILE}"), revision)
+def open_checkout(repository: Repository, revision: str, name: str, clones: Clones | None = None) -> Checkout:
+    """Read an environment at a commit; raises ConfigError, RevisionNotFound."""
+    return pipeline.open_checkout(repository.tree(revision), name, revision, clones)
 
 
-def rendered(mirror: Mirror, revision: str, name: str) -> Digests:
+def rendered(mirror: Mirror, revision: str, name: str, clones: Clones | None = None) -> Digests:
     """Return the digests of what a commit wants; raises ConfigError, SourceError. Takes the processor for a while."""
     with closing(mirror.repository()) as repository:
-        checkout = open_checkout(repository, revision, name)
+        checkout = open_checkout(repository, revision, name, clones)
         desired = mark.marked(pipeline.render(checkout))
         pipeline.order(desired, checkout.environment)
         return digests(desired)
@@ -124,7 +123,8 @@ async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
     guarded = cluster.guarded(task.leading.require)
     try:
         with closing(task.mirror.repository()) as repository:
-            checkout = await asyncio.to_thread(open_checkout, repository, task.revision, task.environment)
+            checkout = await asyncio.to_thread(open_checkout, repository, task.revision, task.environment, task.clones)
+            await asyncio.to_thread(pipeline.fetch, checkout)  # which may take long: before anything is held
             if not task.fresh:
                 async with task.planning:
                     planned = await pipeline.plan(checkout, guarded, memory)
@@ -178,7 +178,7 @@ def _change(task: Task, wanted: Digests) -> str:
     if not task.fresh or task.before is None:
         return ""
     try:
-        before = task.digests.get(task.before) or rendered(task.mirror, task.before, task.environment)
+        before = task.digests.get(task.before) or rendered(task.mirror, task.before, task.environment, task.clones)
     except ReconcilerError:
         return ""  # history was rewritten, or what was before could not be rendered
     return change_id(task.environment, before, wanted)

@@ -14,6 +14,7 @@ from reconciler.observe.memory import Memory
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reconciler.source.clones import Clones
     from reconciler.source.mirror import Remote
 
 Connect = Callable[[Environment], AbstractAsyncContextManager[tuple[Cluster, Memory]]]
@@ -26,7 +27,7 @@ class Settings:
 
     `holder` names this replica in Leases and Events and is unlike that of any other. `environments` empty: all that
     the repository defines. `poll` is how often git is asked where no webhook says more, `grace` how long a run may
-    take to end once the agent is to stop; seconds both.
+    take to end once the agent is to stop; seconds both. `clones` is where remote bases are kept; None: there are none.
     """
 
     remote: Remote
@@ -38,3 +39,4 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     webhook_secret: str = field(default="", repr=False)
+    clones: Clones | None = None

@@ -228,6 +228,7 @@ class Worker:
             record.applied if record is not None and record.result == Result.APPLIED else None,
             before,
             self._wanted,
+            self._settings.clones,
         )
 
     def _remembered(self, ran: Ran, task: run.Task) -> Ran:
@@ -301,7 +302,7 @@ class Worker:
 
         async def decide() -> None:
             with suppress(ReconcilerError):
-                await asyncio.to_thread(run.rendered, self._mirror, revision, self.name)
+                await asyncio.to_thread(run.rendered, self._mirror, revision, self.name, self._settings.clones)
                 if (
                     self._revision == revision and self._run is under_way
                 ):  # and not the next one, which is that commit's

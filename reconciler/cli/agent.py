@@ -65,6 +65,7 @@ def agent(
     import hashlib
 
     from reconciler.agent.settings import Settings
+    from reconciler.cli.connect import open_clones
     from reconciler.errors import UsageError
     from reconciler.source.mirror import Remote
     from reconciler.store import cache_dir
@@ -88,6 +89,7 @@ def agent(
         host=host.strip("[]"),
         port=int(port),
         webhook_secret=os.environ.get(SECRET, ""),
+        clones=open_clones(remote),
     )
     asyncio.run(_serve(settings, in_cluster=in_cluster))
 

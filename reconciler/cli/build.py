@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -32,17 +33,25 @@ def build(
         Path | None,
         typer.Option("--output", "-o", metavar="PATH", help="Write to a file, or one file an object to a directory."),
     ] = None,
+    allow_remote: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="A host that remote bases may come from; repeatable.")
+    ] = None,
 ) -> None:
     """Render one Kustomize directory to YAML, as `kubectl kustomize` does."""
-    from reconciler import pipeline, yaml
+    from reconciler import pipeline, vendor, yaml
     from reconciler.cli.checkout import open_build
+    from reconciler.cli.connect import open_clones
     from reconciler.cli.files import write
     from reconciler.cli.printing import print_warnings
     from reconciler.render.build import build as render
+    from reconciler.source.bases import Bases
 
     files, path = open_build(invocation(context), directory)
     charts = pipeline.helm(command=helm_command) if enable_helm else None
-    built = render(files, path, restrict_loads=load_restrictor != "LoadRestrictionsNone", charts=charts)
+    restricted = load_restrictor != "LoadRestrictionsNone"
+    with closing(Bases.open(open_clones(), files, allow_remote or ())) as bases:
+        vendor.fetch(files, [path], bases)
+        built = render(files, path, restrict_loads=restricted, charts=charts, remotes=bases)
     print_warnings(tuple(str(warning) for warning in built.warnings))
     if output is not None and output.is_dir():
         for name, text in _named(built.resources):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler import environment as environments
+from reconciler import pipeline
+from reconciler.cli.connect import open_clones
 from reconciler.errors import SourceError, UsageError
-from reconciler.pipeline import Checkout
 from reconciler.source.directory import DirectoryTree
 from reconciler.source.repository import Repository
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Commit
     from reconciler.model.files import FileTree
     from reconciler.model.origin import Origin
+    from reconciler.pipeline import Checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,14 @@ def open_workspace(invocation: Invocation) -> Workspace:
     return Workspace(repository.tree(revision), repository, revision)
 
 
+def root_of(workspace: Workspace, invocation: Invocation) -> Path:
+    """Return the top of the files that a command reads, on disk."""
+    return workspace.repository.root if workspace.repository else invocation.repo.resolve()
+
+
 def open_environment(workspace: Workspace, name: str) -> Checkout:
     """Load one environment of a workspace; raises InvalidEnvironment with everything that is wrong with it."""
-    loaded = environments.load(workspace.files, f"environments/{name}/environment.yaml")
-    return Checkout(workspace.files, loaded, workspace.revision)
+    return pipeline.open_checkout(workspace.files, name, workspace.revision, open_clones())
 
 
 def open_build(invocation: Invocation, directory: Path) -> tuple[FileTree, str]:
@@ -82,7 +87,7 @@ def open_build(invocation: Invocation, directory: Path) -> tuple[FileTree, str]:
     system as its root, so that it may point to its neighbours.
     """
     workspace = open_workspace(invocation)
-    root = workspace.repository.root if workspace.repository else invocation.repo.resolve()
+    root = root_of(workspace, invocation)
     target = (invocation.repo / directory).resolve()
     if target.is_relative_to(root):
         return workspace.files, "" if target == root else target.relative_to(root).as_posix()

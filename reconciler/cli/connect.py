@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from reconciler.cluster.kube import KubeCluster
     from reconciler.environment import Environment, SecretRef
     from reconciler.observe.memory import Memory
+    from reconciler.source.clones import Clones
+    from reconciler.source.mirror import Remote
 
 SANDBOX_VARIABLE = "RECONCILER_SANDBOX"
+
+
+def open_clones(access: Remote | None = None) -> Clones:
+    """Return the cache of remote bases; credentials of `access` are used for its host as well."""
+    from reconciler.source.clones import Clones
+
+    return Clones(cache_dir() / "bases", access)
 
 
 @asynccontextmanager

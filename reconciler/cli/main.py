@@ -25,6 +25,7 @@ from reconciler.cli import (
     sandbox,
     status,
     validate,
+    vendor,
 )
 from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import Invocation, LogFormat, configure_logs
@@ -55,6 +56,7 @@ app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("blame")(blame.blame)
 app.command("pin-chart")(pin_chart.pin_chart)
+app.command("vendor")(vendor.vendor)
 app.command("preview")(preview.preview)
 app.command("agent")(agent.agent)
 app.add_typer(sandbox.app, name="sandbox")

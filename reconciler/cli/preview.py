@@ -45,6 +45,7 @@ def preview(
     """
     from reconciler import forge as forges
     from reconciler.cli.checkout import open_repository
+    from reconciler.cli.connect import open_clones
     from reconciler.preview.fold import fold
     from reconciler.preview.run import Side
     from reconciler.preview.run import preview as made_of
@@ -54,7 +55,8 @@ def preview(
     target: Target | None = None
     if post:
         target = forges.find(os.environ, kind=forge, url=forge_url, repository=forge_repository, pull=pull, sha=last)
-    made = made_of(Side(first, repository.tree(first)), Side(last, repository.tree(last)))
+    clones = open_clones()
+    made = made_of(Side(first, repository.tree(first), clones), Side(last, repository.tree(last), clones))
     folded = fold(made.environments)
     _print(repository, made, folded, output)
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ValidationError
 
 from reconciler import yaml
-from reconciler.environment.models import Environment
+from reconciler.environment.models import HOST_PATTERN, Environment
 from reconciler.errors import ConfigError, InvalidEnvironment, Problem
 from reconciler.model.origin import Source
 from reconciler.model.path import format_path, parse_path
@@ -106,6 +106,8 @@ def _problem(document: Any, path: str, error: Any) -> Problem:
 def _expected(error: Any) -> str:
     context = error.get("ctx", {})
     if "pattern" in context:
+        if context["pattern"] == HOST_PATTERN:
+            return "expected a host's name in lower case, without a scheme, e.g. github.com or git.example.com:8443"
         durations = "expected a duration such as 90s, 5m or 1h30m"
         return durations if "ms|s|m|h" in context["pattern"] else "expected lower case letters, digits and dashes"
     return f"expected {context.get('expected') or error['msg'].lower()}"

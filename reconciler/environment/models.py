@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.alias_generators import to_camel
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+HOST_PATTERN = r"^(file://|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?)$"
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description="lower case letters, digits and dashes (RFC 1123 label)")]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, description="a Go duration, e.g. 90s, 5m, 1h30m")]
+Host = Annotated[str, Field(pattern=HOST_PATTERN, description="a host's name, with :port where it is no usual one")]
 Manager = Literal["kubectl", "helm", "argocd", "flux", "applyset"]
 Stance = Literal["fail", "force", "yield"]
 
@@ -144,9 +146,17 @@ class Policy(Strict):
 
 
 class Render(Strict):
-    """What rendering may do beyond plain Kustomize."""
+    """What rendering may do beyond plain Kustomize, and use that is not in the repository."""
 
     helm: bool = Field(False, description="render Helm charts (`helmCharts`), with the `helm` of this machine")
+    remotes: tuple[Host, ...] = Field(
+        (), description="hosts that remote bases may come from; file:// stands for repositories of this machine"
+    )
+
+    @field_validator("remotes", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
 
 class Metadata(Strict):

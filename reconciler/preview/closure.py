@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import yaml
 from reconciler.environment.load import KUSTOMIZATIONS
+from reconciler.environment.lockfile import PATH as LOCK
 from reconciler.errors import ConfigError
+from reconciler.model import remote
 from reconciler.model.origin import Source
 from reconciler.render import helmfields, helmfiles
 
@@ -74,6 +76,8 @@ class Closures:
             return  # the build tells what is wrong with it, and the file itself is in the closure
         yield from self._charts(directory, documents)
         for text in _strings(documents):
+            if remote.find(text) is not None:
+                yield LOCK  # says what the URL stands for
             for part in {text, text.partition("=")[2]}:  # generators write `key=file`
                 path = posixpath.normpath(posixpath.join(directory, part)) if part and "\n" not in part else ".."
                 if not path.startswith(".."):

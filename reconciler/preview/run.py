@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.model.files import FileTree
     from reconciler.model.plan import Change, FieldChange, Refusal
     from reconciler.pipeline import Checkout
+    from reconciler.source.clones import Clones
 
 NEW: Final = "is a new environment"
 GONE: Final = (
@@ -43,10 +44,11 @@ GONE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two commits: its full id and its files."""
+    """One of the two commits: its full id, its files, and the cache that its remote bases are read from."""
 
     revision: str
     files: FileTree
+    clones: Clones | None = None
 
 
 def preview(base: Side, head: Side) -> Preview:
@@ -89,8 +91,7 @@ def _environment(
 
 
 def _checkout(name: str, side: Side) -> Checkout:
-    loaded = environments.load(side.files, f"{ROOT}/{name}/{FILE}")
-    return pipeline.Checkout(side.files, loaded, side.revision, offline=True)
+    return pipeline.open_checkout(side.files, name, side.revision, side.clones, offline=True)
 
 
 def _touched(before: Checkout | None, after: Checkout, closures: tuple[Closures, Closures]) -> frozenset[str]:

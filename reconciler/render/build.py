@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler import yaml
 from reconciler.errors import ConfigError, Problem, RenderError
+from reconciler.model import remote
 from reconciler.model.identity import ObjectId
 from reconciler.model.origin import Origin, Source
 from reconciler.model.resource import Resource
@@ -41,18 +42,19 @@ from reconciler.render.documents import begin, flat
 from reconciler.render.item import Item, mapping, text_at
 from reconciler.render.loading import Loader
 from reconciler.render.memory import Layer, Memory, Watched, Whole, twin
+from reconciler.render.remote import Mounted, Place, Root, specification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.model.charts import Charts
     from reconciler.model.files import FileTree
+    from reconciler.model.remote import Remotes
     from reconciler.render.configuration import Configuration
     from reconciler.render.kustomization import Kustomization
     from reconciler.render.openapi import MergeKeys
     from reconciler.render.variables import Variable
 
-REMOTE: Final = ("://", "git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/", "?ref=")
 LOCAL: Final = "config.kubernetes.io/local-config"
 
 
@@ -70,32 +72,35 @@ def build(
     *,
     restrict_loads: bool = True,
     charts: Charts | None = None,
+    remotes: Remotes | None = None,
     settled: bool = False,
     thorough: bool = False,
     memory: Memory | None = None,
 ) -> Build:
     """Build a directory; raises RenderError with all that is wrong with it.
 
-    Without `charts` Helm is not enabled. `settled`: namespaces are as an API server takes them, where Kustomize's own
-    output is not (`settling`). `thorough`: warnings tell of patches and replacements that change nothing. `memory`: what is
-    there already is not built again.
+    Without `charts` Helm is not enabled, without `remotes`, which gives their files, remote bases are refused.
+    `settled`: namespaces are as an API server takes them, where Kustomize's own output is not (`settling`). `thorough`:
+    warnings tell of patches and replacements that change nothing. `memory`: what is there already is not built again.
     """
     root = posixpath.normpath(directory) if directory not in ("", ".") else ""
     memory = memory or Memory(most=0)
-    watched = Watched(files)
+    mounted = Mounted(files, remotes)
+    watched = Watched(mounted)
     key = f"{root} {restrict_loads} {settled} {thorough} {charts is not None}"
     found: Build | None = memory.whole(key, watched)
     if found is None:
         inflator = helm.Inflator(watched, charts)
-        found = _built(_Run(watched, root, restrict_loads, thorough, inflator, memory), settled=settled)
+        run = _Run(watched, Root(root, mounted), restrict_loads, thorough, inflator, memory)
+        found = _built(run, root, settled=settled)
         if not inflator.used:
             memory.keep_whole(key, Whole(watched.seen, found))
     return found
 
 
-def _built(run: _Run, *, settled: bool) -> Build:
+def _built(run: _Run, root: str, *, settled: bool) -> Build:
     items: list[Item] = []
-    made, configured = run.accumulate(run.root, items, _Way())
+    made, configured = run.accumulate(root, items, _Way())
     for item in items:
         hashing.rename(item)
     references.follow(items, configured.name_reference)
@@ -130,7 +135,7 @@ class _Run:
     """What one build carries along."""
 
     files: Watched
-    root: str
+    root: Root
     restrict_loads: bool
     thorough: bool
     inflator: helm.Inflator
@@ -297,15 +302,19 @@ class _Run:
     def _path(self, made: Kustomization, name: str, index: int, entry: object) -> str:
         if not isinstance(entry, str) or not entry.strip():
             raise made.error(f"{name}[{index}] has to be a path", name, index)
-        if any(mark in entry for mark in REMOTE):
-            hint = "copy it into the repository"
-            raise made.error(f"{name}[{index}]: remote bases are not supported: {entry}", name, index, hint=hint)
-        path = posixpath.normpath(posixpath.join(made.directory, entry))
-        if path == ".." or path.startswith(("../", "/")):
+        place = Place(made, name, index)
+        spec = specification(self.files, place, entry)
+        if spec is not None:
+            try:
+                return self.files.base(entry)
+            except ConfigError as error:
+                raise place.errors(error, spec) from error
+        local = remote.joined(made.directory, entry)
+        if local is None:
             raise made.error(f"{name}[{index}]: {entry} leads out of the repository", name, index)
-        if not self.files.is_dir(path) and not self.files.is_file(path):
-            raise made.error(f"{name}[{index}]: there is no {path}", name, index)
-        return "" if path == "." else path
+        if not self.files.is_dir(local) and not self.files.is_file(local):
+            raise made.error(f"{name}[{index}]: there is no {local}", name, index)
+        return local
 
 
 def _constant(text: str) -> Callable[[Item], str]:

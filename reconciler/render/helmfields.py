@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.model import remote
 from reconciler.model.tree import Map, Seq
 from reconciler.render import helmvalues
 from reconciler.render.item import mapping
@@ -69,11 +70,11 @@ class Chart:
 
     @property
     def directory(self) -> str:
-        """Where the chart is looked for; a chart of a repository has a directory for each version."""
-        base = posixpath.join(self.made.directory, self.home)
+        """Where the chart is looked for, a chart of a repository in one for each version; ".." where that leads out."""
+        base = self.home
         if self.text("version") and self.text("repo"):
             base = posixpath.join(base, f"{self.text('name')}-{self.text('version')}")
-        return posixpath.normpath(posixpath.join(base, self.text("name")))
+        return remote.joined(self.made.directory, posixpath.join(base, self.text("name"))) or ".."
 
     @property
     def release(self) -> tuple[str, Origin] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from reconciler.model import remote
+from reconciler.render.remote import COPY
 
 if TYPE_CHECKING:
     from reconciler.model.files import FileTree
@@ -28,9 +30,12 @@ class Loader:
     def __call__(self, path: str, steps: tuple[str | int, ...]) -> tuple[str, bytes]:
         """Return the place and content of a file that the kustomization names at some steps; raises RenderError."""
         made = self.made
-        where = posixpath.normpath(posixpath.join(made.directory, path))
-        inside = not made.directory or where.startswith(f"{made.directory}/")
-        if where.startswith(("../", "/")) or (self.restrict and not inside):
+        if "://" in path:
+            raise made.error(f"{remote.shown(path)} is a URL, and builds fetch no files", *steps, hint=COPY)
+        where = remote.joined(made.directory, path)
+        inside = where is not None and (not made.directory or where.startswith(f"{made.directory}/"))
+        restricted = self.restrict or remote.split(made.directory)[0]  # a remote base always keeps to itself
+        if where is None or (restricted and not inside):
             hint = "put the file there, or build with --load-restrictor LoadRestrictionsNone"
             raise made.error(f"{path} is not in or below {made.directory or 'the root'}", *steps, hint=hint)
         try:

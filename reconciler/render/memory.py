@@ -12,27 +12,28 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from reconciler.errors import ConfigError
 from reconciler.model.tree import copy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from reconciler.errors import Problem
-    from reconciler.model.files import FileTree
     from reconciler.render.configuration import Configuration
     from reconciler.render.item import Item
     from reconciler.render.kustomization import Kustomization
+    from reconciler.render.remote import Mounted
 
 MOST_OBJECTS: Final = 20_000  # in memory; some 10 KiB each
 VERSIONS: Final = 2  # of one directory: the two sides of a preview
-Look = tuple[str, str]  # what was asked ("read", "file", "dir", "entries"), and of which path
+Look = tuple[str, str]  # what was asked ("read", "file", "dir", "entries", "base"), and of which path or URL
 MISSING: Final = ""
 
 
 class Watched:
     """A tree of files that notes what is seen of it."""
 
-    def __init__(self, files: FileTree) -> None:
+    def __init__(self, files: Mounted) -> None:
         """Watch a tree."""
         self._files = files
         self._noted: list[dict[Look, Any]] = [{}]
@@ -88,18 +89,33 @@ class Watched:
         self._noted[-1]["read", path] = found
         return found
 
+    def base(self, entry: str) -> str:
+        """Return the directory of a remote base; see `Mounted.base`."""
+        found = self._files.base(entry)
+        self._noted[-1]["base", entry] = found
+        return found
+
     def same(self, looks: Mapping[Look, Any]) -> bool:
         """Whether all that was seen at another time would be seen now."""
+        bases = [(path, seen) for (what, path), seen in looks.items() if what == "base"]
+        if not all(self._look("base", path) == seen for path, seen in bases):
+            return False  # what was seen below their mounts cannot be looked at
         return all(self._look(what, path) == seen for (what, path), seen in looks.items())
 
     def _look(self, what: str, path: str) -> Any:
         try:
+            if what == "base":
+                return self._files.base(path)
             if what == "read":
                 return self._files.digest(path)
             if what == "entries":
                 return tuple(self._files.entries(path))
         except FileNotFoundError:
             return MISSING
+        except ConfigError:
+            if what != "base":
+                raise
+            return MISSING  # of which another commit is pinned, or none may be used any more
         return self._files.is_dir(path) if what == "dir" else self._files.is_file(path)
 
 

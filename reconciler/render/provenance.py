@@ -1,12 +1,12 @@
 """`buildMetadata`: annotations that say where an object came from, and which transformers saw it.
 
-The texts are Kustomize's (api/resource/origin.go); paths are relative to the directory that is built. Every transformer
+The texts are Kustomize's (api/resource/origin.go); paths are relative to the directory that is built, or to
+the root of a remote base. Every transformer
 of a layer is listed for every object that it was given, also where it changed nothing.
 """
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING, Final
 
 from reconciler import yaml
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.model.origin import Origin
     from reconciler.render.item import Item
     from reconciler.render.kustomization import Kustomization
+    from reconciler.render.remote import Root
 
 OPTIONS: Final = ("originAnnotations", "transformerAnnotations", "managedByLabel")
 ORIGIN: Final = "config.kubernetes.io/origin"
@@ -50,25 +51,26 @@ def options(made: Kustomization) -> frozenset[str]:
     return frozenset(str(entry) for entry in made.entries("buildMetadata")) & frozenset(OPTIONS)
 
 
-def of_file(root: str, path: str) -> str:
+def of_file(root: Root, path: str) -> str:
     """Return the origin of an object that stands in a file."""
-    return f"path: {posixpath.relpath(path, root or '.')}\n"
+    told, repository = root.told(path)
+    return f"path: {told}\n{repository}"
 
 
-def of_generator(root: str, made: Kustomization, item: Item) -> str:
+def of_generator(root: Root, made: Kustomization, item: Item) -> str:
     """Return the origin of an object that a field of a kustomization generates."""
     kind = "HelmChartInflationGenerator" if item.inflated else _BY_KIND[item.gvk.kind]
     return _configured(root, made.path, {"kind": kind})
 
 
-def of_plugin(root: str, config: Kustomization) -> str:
+def of_plugin(root: Root, config: Kustomization) -> str:
     """Return the origin of what a plugin makes or changes."""
     metadata = mapping(config.body.get("metadata"))
     told = {key: str(metadata[key]) for key in ("name", "namespace") if metadata.get(key)}
     return _configured(root, config.path, {"kind": str(config.body.get("kind")), **told})
 
 
-def transformers(root: str, made: Kustomization) -> Iterator[str]:
+def transformers(root: Root, made: Kustomization) -> Iterator[str]:
     """Yield the transformers of a kustomization's fields, in their order."""
     for field in _ORDER:
         value = made.body.get(field)
@@ -82,9 +84,10 @@ def transformers(root: str, made: Kustomization) -> Iterator[str]:
             yield _configured(root, made.path, {"kind": kind})
 
 
-def _configured(root: str, path: str, by: dict[str, str]) -> str:
+def _configured(root: Root, path: str, by: dict[str, str]) -> str:
     lines = "".join(f"  {key}: {yaml.dump_flow(value)}\n" for key, value in {"apiVersion": "builtin", **by}.items())
-    return f"configuredIn: {posixpath.relpath(path, root or '.')}\nconfiguredBy:\n{lines}"
+    told, repository = root.told(path)
+    return f"{repository}configuredIn: {told}\nconfiguredBy:\n{lines}"
 
 
 def annotate(items: Iterable[Item], made: Kustomization, wanted: frozenset[str]) -> None:

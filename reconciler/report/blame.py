@@ -10,6 +10,7 @@ import orjson
 from rich.text import Text
 
 from reconciler.errors import UsageError
+from reconciler.model import remote
 from reconciler.model.path import format_path, parse_path, plain_steps, value_at
 from reconciler.model.tree import origin_at
 from reconciler.report.document import id_document
@@ -100,7 +101,11 @@ def draw(
 
 def _draw_step(console: Console, lead: str, origin: Origin, commits: Mapping[tuple[str, int], Commit]) -> None:
     commit = commits.get((origin.source.file, origin.line))
-    told = f"{commit.sha[:10]} {commit.author}, {commit.date:%Y-%m-%d}: {commit.summary}" if commit else "not committed"
+    told = (
+        "of another repository, at the commit after the @" if remote.split(origin.source.file)[0] else "not committed"
+    )
+    if commit:
+        told = f"{commit.sha[:10]} {commit.author}, {commit.date:%Y-%m-%d}: {commit.summary}"
     console.print(f"    {lead} {origin} ({origin.by}, layer {origin.source.layer or '.'})")
     console.print(f"        {told}", style="dim")
 

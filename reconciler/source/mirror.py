@@ -28,6 +28,7 @@ from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryErr
 
 from reconciler.errors import ConfigError, SourceError
 from reconciler.source.repository import Repository
+from reconciler.source.told import told, without_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 FETCH_SECONDS: Final = 300.0
 CONNECT_SECONDS: Final = 15
 KILL_SECONDS: Final = 5
-SHOWN_LINES: Final = 5
 SCHEMES: Final = ("https", "http", "ssh", "file")
 
 _HELPER: Final = (  # printf is the shell's own, so that the token is in no list of processes
@@ -51,14 +51,10 @@ _SETTINGS: Final = {
     "http.followRedirects": "initial",
     "maintenance.autoDetach": "false",
 }
-_USERINFO: Final = re.compile(r"(?<=://)[^/@\s]+@")
 _SCP: Final = re.compile(r"[\w.][\w.-]*@[\w.][\w.-]*:(?!-)")
 # git-check-ref-format(1), and what looks like an option
 _NO_BRANCH: Final = re.compile(r"^$|^[-/]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/$|\.$|(^|/)\.|\.lock(/|$)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_BOILERPLATE: Final = re.compile(
-    r"please make sure you have the correct access|and the repository exists|@+$", re.IGNORECASE
-)
 _MALFORMED: Final = 1  # fsck's bit for objects that were made so: no damage
 
 
@@ -85,7 +81,7 @@ class Remote:
     @property
     def shown(self) -> str:
         """The address without anything secret."""
-        return _USERINFO.sub("", self.url)
+        return without_user(self.url)
 
     @property
     def reference(self) -> str:
@@ -337,15 +333,8 @@ class Mirror:
 
     def _failure(self, error: GitCommandError) -> SourceError:
         words = str(error.stderr).strip().removeprefix("stderr:").strip(" '")
-        lines = [_CONTROL.sub(" ", line).strip() for line in words.splitlines()]
-        lines = [line for line in lines if line and not _BOILERPLATE.match(line)]
-        told = "; ".join(lines[-SHOWN_LINES:]) or f"git ended with {error.status}"
-        told = _USERINFO.sub("", told)
-        if self.remote.token:
-            told = told.replace(self.remote.token.strip(), "***")
-        return SourceError(
-            f"{self.remote.shown}, branch {self.remote.branch}, cannot be fetched: {told}{_way_out(words)}"
-        )
+        why = told(words, error.status, self.remote.token)
+        return SourceError(f"{self.remote.shown}, branch {self.remote.branch}, cannot be fetched: {why}")
 
 
 def _sweep(path: Path) -> bool:
@@ -380,21 +369,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _way_out(told: str) -> str:
-    lower = told.lower()
-    if "host identification has changed" in lower:
-        return (
-            " (the server shows another key than the one in the known_hosts file: ask who runs it whether that is "
-            "meant; if not, somebody is in between)"
-        )
-    if "host key verification failed" in lower:
-        return " (add the server's key to the known_hosts file; ssh-keyscan shows it, who runs the server vouches)"
-    if "couldn't find remote ref" in lower:
-        return " (there is no such branch)"
-    if "unprotected private key" in lower:
-        return " (only its owner may read a key: chmod 600)"
-    if any(sign in lower for sign in ("authentication failed", "could not read username", "permission denied", "403")):
-        return " (is the token or the key right, and may it read this repository?)"
-    return ""

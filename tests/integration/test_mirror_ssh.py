@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from reconciler.errors import SourceError
+from reconciler.model import remote
 from reconciler.sandbox import ready
+from reconciler.source.clones import Clones
 from reconciler.source.mirror import Mirror, Remote
 from tests.integration.wires import BLOB, HALF, MARK, commit, git, half_written, leftovers, talkers, until, wire_to
 
@@ -141,6 +143,20 @@ def refusal(remote: Remote, directory: Path) -> str:
 def test_a_known_host_and_the_right_key(server: Server, tmp_path: Path) -> None:
     with closing(Mirror.open(server.remote(), tmp_path / "mirror")) as mirror:
         assert mirror.fetch() == git(server.repository, "rev-parse", "HEAD")
+
+
+def test_a_remote_base_beside_the_repository(server: Server, tmp_path: Path) -> None:
+    """It is reached with the same key; an unknown host is refused as well."""
+    spec = remote.parse(f"{server.remote().url}//?ref=main")
+    clones = Clones(tmp_path / "bases", server.remote())
+    found = clones.resolve(spec)
+    clones.fetch(spec, found)
+    opened = clones.open(spec, found)
+    assert opened is not None
+    with closing(opened):
+        assert opened.tree(found).read("a") == (server.repository / "a").read_bytes()
+    with pytest.raises(SourceError, match="add the server's key to the known_hosts file"):
+        Clones(tmp_path / "none", server.remote(known_hosts="empty")).resolve(spec)
 
 
 def test_files_may_be_named_from_here(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,7 +214,7 @@ def test_generated_names_are_hashed_and_followed(tmp_path: Path) -> None:
         ("resource: [web.yaml]\n", "kustomization.yaml:1: unknown field resource (did you mean resources?)"),
         ("resources: [none.yaml]\n", "kustomization.yaml:1: resources[0]: there is no none.yaml"),
         ("\nhelmCharts: [{name: web}]\n", "kustomization.yaml:2: helmCharts: rendering Helm charts is not enabled (set spec.render.helm: true in environment.yaml, or build with --enable-helm)"),
-        ("resources: ['https://example.com/x']\n", "kustomization.yaml:1: resources[0]: remote bases are not supported: https://example.com/x (copy it into the repository)"),
+        ("resources: ['https://example.com/x']\n", "kustomization.yaml:1: resources[0]: https://example.com/x is no URL of a repository: its path has fewer than 2 parts, and no .git or // says where the repository ends (expected e.g. https://HOST/ORG/REPOSITORY//DIRECTORY?ref=COMMIT)"),
         ("resources: [web.yaml, web.yaml]\n", "web.yaml:1: Deployment/web is there 2 times (keep one of them)"),
         ("resources: [web.yaml]\nreplicas: [{name: wob, count: 1}]\n", "kustomization.yaml:2: replicas[0]: nothing named wob has replicas (near it: Deployment/web)"),
         ("resources: [web.yaml]\nimages: [{name: a, newTag: 1.0}]\n", "kustomization.yaml:2: images[0].newTag has to be a string; put it in quotes"),
