@@ -84,7 +84,14 @@ class Agent:
 
     async def _moved(self, mirror: Mirror, revision: str) -> None:
         """Tell every environment of a new commit; begin new ones, end those that are gone."""
-        found = await asyncio.to_thread(_read, mirror, revision, self._settings.environments)
+        try:
+            found = await asyncio.to_thread(_read, mirror, revision, self._settings.environments)
+        except ConfigError as error:
+            logger().error("commit.invalid", revision=revision, error=str(error), environments="stay at their commit")
+            self._metrics.read(dict.fromkeys((*self._workers, *self._settings.environments), False))
+            return
+        unknown = dict.fromkeys(self._settings.environments, False)
+        self._metrics.read(unknown | {name: not isinstance(one, ConfigError) for name, one in found.items()})
         for name in self._workers:
             if name not in found:
                 logger().warning("environment.gone", environment=name, revision=revision, objects="stay as they are")

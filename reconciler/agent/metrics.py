@@ -44,6 +44,12 @@ class Metrics:
         self.lease_held = Gauge(
             "reconciler_lease_held", "1 where this replica reconciles the environment", environment, registry=registry
         )
+        self.readable = Gauge(
+            "reconciler_environment_readable",
+            "1 where the newest commit has the environment and its environment.yaml can be read",
+            environment,
+            registry=registry,
+        )
         self.fetches = Counter("reconciler_git_fetches", "Fetches by result", ("result",), registry=registry)
         self.fetched = Gauge(
             "reconciler_git_last_success_timestamp_seconds", "When git last answered", registry=registry
@@ -55,6 +61,11 @@ class Metrics:
         for verb, count in (Counts(after) - Counts(before)).items():
             self.requests.labels(environment, verb).inc(count)
 
+    def read(self, readable: Mapping[str, bool]) -> None:
+        """Tell which environments the newest commit has in a state that can be read."""
+        for name, can in readable.items():
+            self.readable.labels(name).set(can)
+
     def forget(self, environment: str) -> None:
         """Take an environment out of the gauges that tell of its last run: this replica does not reconcile it."""
         for gauge in (self.succeeded, self.drifted, self.last_success):
@@ -63,7 +74,8 @@ class Metrics:
     def remove(self, environment: str) -> None:
         """Take an environment out of all gauges: it is no longer there."""
         self.forget(environment)
-        self.lease_held.remove_by_labels({"environment": environment})
+        for gauge in (self.lease_held, self.readable):
+            gauge.remove_by_labels({"environment": environment})
 
     def text(self) -> bytes:
         """Return all of it as Prometheus scrapes it."""

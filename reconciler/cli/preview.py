@@ -89,16 +89,19 @@ def _print(repository: Repository, made: Preview, folded: Sequence[Folded], outp
     else:
         from reconciler.cli.checkout import commits
         from reconciler.cli.printing import print_document
+        from reconciler.model.plan import Action
 
-        found = commits(repository, _origins(made, folded), made.head)
-        shas = {place: commit.sha for place, commit in found.items()}
-        print_document(report.document(made, folded, shas), output)
+        gone = [item for item in folded if item.change.action is Action.DELETE]
+        kept = [item for item in folded if item.change.action is not Action.DELETE]
+        settings = [field.origin for environment in made.environments for field in environment.settings]
+        head = commits(repository, (*_origins(kept), *settings), made.head)
+        base = commits(repository, _origins(gone), made.base)
+        shas = [{place: commit.sha for place, commit in found.items()} for found in (head, base)]
+        print_document(report.document(made, folded, *shas), output)
 
 
-def _origins(made: Preview, folded: Sequence[Folded]) -> Iterator[Origin | None]:
+def _origins(folded: Sequence[Folded]) -> Iterator[Origin | None]:
     for item in folded:
         if item.change.resource is not None:
             yield item.change.resource.origin
         yield from (field.origin for field in item.change.fields)
-    for environment in made.environments:
-        yield from (field.origin for field in environment.settings)

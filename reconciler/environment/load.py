@@ -39,10 +39,20 @@ _WORDS: Final = {
 
 
 def discover(files: FileTree) -> tuple[str, ...]:
-    """Return the names of the environments that a repository defines, sorted."""
+    """Return the names of the environments that a repository defines, sorted.
+
+    One that cannot be looked at, a link that leads out of the repository, is one that cannot be loaded.
+    """
     if not files.is_dir(ROOT):
         return ()
-    return tuple(name for name in files.entries(ROOT) if files.is_file(f"{ROOT}/{name}/{FILE}"))
+    return tuple(name for name in files.entries(ROOT) if _defined(files, f"{ROOT}/{name}/{FILE}"))
+
+
+def _defined(files: FileTree, path: str) -> bool:
+    try:
+        return files.is_file(path)
+    except ConfigError:
+        return True
 
 
 def load(files: FileTree, path: str) -> Environment:

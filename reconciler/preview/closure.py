@@ -7,7 +7,8 @@ change its result; what is inside may not matter after all, which costs a build 
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
 from reconciler.environment.load import KUSTOMIZATIONS
@@ -18,9 +19,13 @@ from reconciler.model.origin import Source
 from reconciler.render import helmfields, helmfiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reconciler.model.files import FileTree
+
+
+PLUGINS: Final = frozenset({"generators", "transformers", "validators"})
+_WORD: Final = re.compile(r"[^\s'\"\[\]{},]+")  # what may be a path in a file that is no YAML
 
 
 class Closures:
@@ -70,18 +75,19 @@ class Closures:
             return  # a link that leads out of the repository; the build tells it
 
     def _mentioned(self, directory: str, file: str) -> Iterator[str]:
+        content = self._files.read(file)
         try:
-            documents = yaml.parse(self._files.read(file), Source(file, directory))
+            documents = yaml.parse(content, Source(file, directory), yaml.Dialect.KUSTOMIZATION)
         except ConfigError:
-            return  # the build tells what is wrong with it, and the file itself is in the closure
+            yield from _paths(
+                directory, _WORD.findall(content.decode(errors="replace"))
+            )  # the build tells what is wrong
+            return
         yield from self._charts(directory, documents)
-        for text in _strings(documents):
-            if remote.find(text) is not None:
-                yield LOCK  # says what the URL stands for
-            for part in {text, text.partition("=")[2]}:  # generators write `key=file`
-                path = posixpath.normpath(posixpath.join(directory, part)) if part and "\n" not in part else ".."
-                if not path.startswith(".."):
-                    yield path
+        named = [*_strings(documents), *_strings(list(self._plugins(directory, documents)))]
+        if any(remote.find(text) is not None for text in named):
+            yield LOCK  # says what the URL stands for
+        yield from _paths(directory, named)
 
     def _charts(self, directory: str, documents: list[Any]) -> Iterator[str]:
         """Yield the files of all charts where one may be meant, and the file that pins those of repositories."""
@@ -96,16 +102,42 @@ class Closures:
                     yield from helmfiles.walk(self._files, path)
 
     def _plugins(self, directory: str, documents: list[Any]) -> Iterator[Any]:
-        """Yield the generators of a kustomization that are written in it or in a file beside it."""
-        for entry in (entry for item in documents if isinstance(item, dict) for entry in item.get("generators") or ()):
-            path = posixpath.normpath(posixpath.join(directory, entry)) if isinstance(entry, str) else ".."
-            try:
-                if isinstance(entry, str) and "\n" in entry:
-                    yield from yaml.parse(entry, Source(directory, directory))
-                elif not path.startswith("..") and self._files.is_file(path):
-                    yield from yaml.parse(self._files.read(path), Source(path, directory))
-            except ConfigError:
-                continue  # the build tells what is wrong with it
+        """Yield the plugins of a kustomization, written in it, in a file, or in a directory that is built.
+
+        What they name is looked for from the kustomization's own directory.
+        """
+        for document in documents:
+            for field, entries in document.items() if isinstance(document, dict) else ():
+                if field.lower() in PLUGINS and isinstance(entries, list):
+                    for entry in entries:
+                        yield from self._plugin(directory, entry)
+
+    def _plugin(self, directory: str, entry: object) -> Iterator[Any]:
+        if not isinstance(entry, str):
+            return
+        path = posixpath.normpath(posixpath.join(directory, entry)) if "\n" not in entry else ".."
+        try:
+            if "\n" in entry:
+                yield from yaml.parse(entry, Source(directory, directory))
+            elif path.startswith(("../", "/")) or path == "..":
+                return
+            elif self._files.is_dir(path):
+                for name in self.of(path):
+                    if name.endswith((".yaml", ".yml", ".json")) and self._files.is_file(name):
+                        yield from yaml.parse(self._files.read(name), Source(name, directory))
+            elif self._files.is_file(path):
+                yield from yaml.parse(self._files.read(path), Source(path, directory))
+        except ConfigError:
+            return  # the build tells what is wrong with it
+
+
+def _paths(directory: str, texts: Iterable[str]) -> Iterator[str]:
+    """Yield the places within the repository that texts may mean, seen from a directory."""
+    for text in texts:
+        for part in {text, text.partition("=")[2]}:  # generators write `key=file`
+            path = posixpath.normpath(posixpath.join(directory, part)) if part and "\n" not in part else ".."
+            if not path.startswith(".."):
+                yield path
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -53,7 +53,11 @@ class Side:
 
 def preview(base: Side, head: Side) -> Preview:
     """Return what the head does that the base did not; errors of the head are part of it, none is raised for them."""
-    before, after = environments.discover(base.files), environments.discover(head.files)
+    before = environments.discover(base.files)
+    try:
+        after = environments.discover(head.files)
+    except ConfigError as error:
+        return Preview(base.revision, head.revision, (ChangeSet(ROOT, "", problems=error.problems),), ())
     closures = Closures(base.files), Closures(head.files)
     memory = Builds()
     found: list[ChangeSet] = []
@@ -75,7 +79,7 @@ def _environment(
     try:
         after = _checkout(name, head)
     except ConfigError as error:
-        return ChangeSet(name, "", problems=error.problems)
+        return None if not new and _same_file(name, base, head) else ChangeSet(name, "", problems=error.problems)
     before, notes = None, (NEW,) if new else ()
     if not new:
         try:
@@ -88,6 +92,15 @@ def _environment(
         return None
     made = _compared(before, after, touched, notes, memory)
     return made if made.problems else replace(made, settings=settings)
+
+
+def _same_file(name: str, base: Side, head: Side) -> bool:
+    """Whether an environment.yaml that cannot be read is what it was: that is nothing that this change does."""
+    path = f"{ROOT}/{name}/{FILE}"
+    try:
+        return base.files.digest(path) == head.files.digest(path)
+    except (ConfigError, FileNotFoundError):
+        return False
 
 
 def _checkout(name: str, side: Side) -> Checkout:
@@ -118,17 +131,20 @@ def _compared(
         pipeline.order(head, environment)
     except ConfigError as error:
         return ChangeSet(name, "", problems=error.problems, notes=notes)
-    base = Desired(name, None, {})
+    base, known = Desired(name, None, {}), True
     if before is not None:
         try:
             rendered = mark.marked(pipeline.render(before, touched, memory))
         except ConfigError:
-            notes = (*notes, "could not be rendered before this change, so all that it holds counts as new")
+            notes, known = (
+                (*notes, "could not be rendered before this change, so all that it holds counts as new"),
+                False,
+            )
         else:
             base = _whole(before, rendered, head)
     kept = frozenset(item.name for item in environment.spec.components if not item.prune)
     changes = compare(base, head, kept)
-    identity = change_id(name, digests(base), digests(head))
+    identity = change_id(name, digests(base), digests(head)) if known else ""
     return ChangeSet(name, identity, changes, expected=_expected(base, head, environment, changes), notes=notes)
 
 

@@ -172,7 +172,7 @@ def _pairs(
     for number, literal in enumerate(entry.get("literals") or ()):
         key, found, value = str(literal).partition("=")
         if not found:
-            raise made.error(f"literals[{number}] is {literal!r}: expected key=value", *steps, "literals", number)
+            raise made.error(f"literals[{number}] has no =: expected key=value", *steps, "literals", number)
         yield key, _unquoted(value).encode(), made.caused("generator", *steps, "literals", number)
     for number, text in enumerate(entry.get("files") or ()):
         key, found, path = str(text).rpartition("=")
@@ -192,7 +192,7 @@ def _env_file(made: Kustomization, steps: tuple[str, int], where: str, content: 
             continue
         key, found, value = text.partition("=")
         if not found:
-            raise made.error(f"{where}:{number} is {text!r}: expected KEY=value", *steps)
+            raise made.error(f"{where}:{number} has no =: expected KEY=value", *steps)
         yield key, value.encode(), Origin(source, number, "generator")
 
 

@@ -135,7 +135,9 @@ def _source(source: Any, items: list[Item]) -> tuple[Any, Origin | None]:
     if options.delimiter:
         parts = _parts(value, options.delimiter)
         if not 0 <= options.index < len(parts):
-            raise _Unfit(f"options.index {options.index} is out of bounds for the value {value!r} of {found[0]}")
+            raise _Unfit(
+                f"options.index {options.index} is out of bounds: the value of {found[0]} has {len(parts)} parts"
+            )
         return parts[options.index], (places[0].origin or found[0].origin)._replace(text=None)
     return value, places[0].origin or found[0].origin
 

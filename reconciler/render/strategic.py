@@ -298,7 +298,7 @@ def _other_kind(key: str, old: Any, value: Any) -> MergeFailed:
 
 
 def _kind(value: Any) -> str:
-    return "a mapping" if isinstance(value, Map) else "a list" if isinstance(value, Seq) else f"the value {value!r}"
+    return "a mapping" if isinstance(value, Map) else "a list" if isinstance(value, Seq) else "a plain value"
 
 
 _NOTHING: Final = Map()

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import IO
+from typing import IO, Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 PIPED_WIDTH = 10_000  # a pipe has no edge at which to wrap
+
+
+CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class _Canvas(Console):
+    """A console on which text of the repository or the cluster cannot move the cursor, change colours or hide itself."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, with a mark in the place of each control character."""
+        super().print(*map(_shown, objects), **options)
+
+
+def _shown(item: Any) -> Any:
+    if isinstance(item, Text):
+        item.plain = CONTROL.sub("\ufffd", item.plain)  # as long as before, so its styles stay where they are
+    return CONTROL.sub("\ufffd", item) if isinstance(item, str) else item
+
+
+def one_line(text: str) -> str:
+    """Return a text of others as it stands in one line of ours."""
+    return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def canvas(stream: IO[str] | None = None) -> Console:
     """Return a console on a stream (stdout by default); colour only on a terminal and without NO_COLOR."""
     stream = stream if stream is not None else sys.stdout
     terminal = stream.isatty()
-    return Console(
+    return _Canvas(
         file=stream,
         highlight=False,
         markup=False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from reconciler.model.plan import Action
+from reconciler.report.canvas import CONTROL
 from reconciler.report.text import plan_line, request_line
 
 if TYPE_CHECKING:
@@ -60,4 +61,5 @@ def code(value: Any, width: int = VALUE_WIDTH) -> str:
     """Return a value as a code span of one line, in which nothing of it means anything to Markdown or to a table."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     text = text.replace("\n", "\\n").replace("\r", "\\r").replace("`", "'").replace("|", "\u00a6")
+    text = CONTROL.sub("\ufffd", text)
     return f"`{text if len(text) <= width else text[:width] + '…'}`"

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from rich.text import Text
 
 from reconciler.model.plan import Action
@@ -156,8 +157,16 @@ def sentence(preview: Preview) -> str:
     return f"{told or 'no object changes'} in {names}" if names else "no environment changes"
 
 
-def document(preview: Preview, folded: Sequence[Folded], commits: Mapping[tuple[str, int], str]) -> dict[str, Any]:
-    """Return a preview as a document; `commits` holds the commit of each origin's file and line."""
+def document(
+    preview: Preview,
+    folded: Sequence[Folded],
+    commits: Mapping[tuple[str, int], str],
+    before: Mapping[tuple[str, int], str],
+) -> dict[str, Any]:
+    """Return a preview as a document.
+
+    `commits` holds the commit of each origin's file and line in the head, `before` in the base, where deleted objects were.
+    """
     return {
         "base": preview.base,
         "head": preview.head,
@@ -181,7 +190,11 @@ def document(preview: Preview, folded: Sequence[Folded], commits: Mapping[tuple[
         ],
         "unchanged": list(preview.untouched),
         "changes": [
-            {"environments": list(item.environments), **change_document(item.change, commits)} for item in folded
+            {
+                "environments": list(item.environments),
+                **change_document(item.change, before if item.change.action is Action.DELETE else commits),
+            }
+            for item in folded
         ],
     }
 
@@ -215,7 +228,9 @@ def draw(console: Console, preview: Preview, folded: Sequence[Folded]) -> None:
             told = Text.assemble((f"{item.environment}: applying this will be refused: ", "yellow"), refusal.message)
             console.print(told)
         for field in item.settings:
-            console.print(f"{item.environment}: {field.path}: {field.old} → {field.new}")
+            place = f"  {field.origin}" if field.origin is not None else ""
+            told = f"{field.path}: {orjson.dumps(field.old).decode()} → {orjson.dumps(field.new).decode()}"
+            console.print(f"{item.environment}: {told}{place}")
     names: tuple[str, ...] = ()
     for change in folded:
         if change.environments != names:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from reconciler.model.outcome import Result
 from reconciler.model.plan import Action
-from reconciler.report.canvas import table
+from reconciler.report.canvas import one_line, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,7 +145,7 @@ def _draw_components(console: Console, plan: Plan) -> None:
 def draw_change(console: Console, change: Change) -> None:
     """Draw one change with its fields."""
     sign, style = SIGNS[change.action]
-    line = Text.assemble("  ", (f"{sign} {change.id}", style))
+    line = Text.assemble("  ", (f"{sign} {one_line(str(change.id))}", style))
     if change.moved_from:
         line.append(f"  moved from component {change.moved_from}")
     if change.resource is not None and change.resource.origin is not None and change.action is Action.CREATE:
@@ -162,7 +162,7 @@ def draw_change(console: Console, change: Change) -> None:
 
 
 def _draw_field(console: Console, field: FieldChange) -> None:
-    console.print(f"      {field.path}")
+    console.print(f"      {one_line(field.path)}")
     if field.op != "add":
         who = f"  {'drift, ' if field.drift else ''}set by {field.manager}" if field.manager else ""
         console.print(Text.assemble("        ", (f"- {_value(field.old)}", "red"), (who, "dim")))

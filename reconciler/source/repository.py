@@ -66,7 +66,10 @@ class Repository:
 
         Of several (after criss-cross merges) it is the one that git names first.
         """
-        found = self._repo.merge_base(self._commit(base), self._commit(head))
+        try:
+            found = self._repo.merge_base(self._commit(base), self._commit(head))
+        except GitCommandError as error:
+            raise SourceError(f"{base} and {head} cannot be compared: git says {error.stderr.strip()}") from error
         if not found:
             raise SourceError(
                 f"{base} and {head} have no commit in common: a shallow clone has to be fetched deeper "
@@ -101,11 +104,13 @@ class Repository:
 
     def _commit(self, revision: str) -> git.Commit:
         try:
-            return self._repo.commit(revision)
-        except (BadName, BadObject, ValueError, IndexError, GitCommandError) as error:
+            found = self._repo.commit(revision)
+            _ = found.tree  # a full id is taken on trust until it is looked at
+        except (BadName, BadObject, ValueError, IndexError, NotImplementedError, GitCommandError) as error:
             raise RevisionNotFound(
                 f"{self.root} has no revision {revision!r}: expected a commit, branch or tag"
             ) from error
+        return found
 
 
 def _told(commit: git.Commit) -> Commit | None:

@@ -88,7 +88,7 @@ class CommitTree:
 
 
 def _named(tree: git.Object) -> dict[str, git.Object]:
-    return {item.name: item for item in tree}
+    return {posixpath.basename(str(item.path)): item for item in tree}  # a submodule has no name that git would know
 
 
 def _normal(path: str, asked: str) -> str:

@@ -225,3 +225,8 @@ def test_what_is_wrong_is_found_before_the_body_is_read() -> None:
 def test_both_are_errors_of_forges() -> None:
     assert issubclass(BadSignature, ForgeError)
     assert issubclass(BadDelivery, ForgeError)
+
+
+def test_what_no_wire_could_carry_fits_nothing() -> None:
+    with pytest.raises(BadSignature):
+        delivery({"X-Gitlab-Token": "\ud800", "X-Gitlab-Event": "Push Hook"}, b"{}", SECRET)

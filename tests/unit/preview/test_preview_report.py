@@ -31,7 +31,7 @@ CANARY = "canary-3f81c"
 def all_outputs(made: Preview) -> str:
     folded, stream = fold(made.environments), io.StringIO()
     report.draw(canvas(stream), made, folded)
-    document = orjson.dumps(report.document(made, folded, {})).decode()
+    document = orjson.dumps(report.document(made, folded, {}, {})).decode()
     return "\n".join((report.markdown(made, folded), document, stream.getvalue()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +101,25 @@ def test_an_unknown_revision_is_named(repository: Repository) -> None:
 def test_a_plain_directory_is_no_repository(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="not in a git repository"):
         Repository.open(tmp_path)
+
+
+def test_a_submodule_is_nothing_that_can_be_read(root: Path) -> None:
+    """Its files are another repository's; what is beside it is read all the same."""
+    with closing(Repository.open(root)) as opened:
+        link = f"160000,{opened.resolve('main')},vendored"
+    git(root, "update-index", "--add", "--cacheinfo", link)
+    git(root, "update-index", "--add", "--cacheinfo", link.replace("vendored", "base/inner"))
+    git(root, "commit", "-q", "-m", "with submodules")
+    with closing(Repository.open(root)) as opened:
+        tree = opened.tree("main")
+        assert tree.entries("") == ["base", "vendored"]
+        assert not tree.is_file("vendored")
+        assert not tree.is_dir("base/inner")
+        assert tree.read("base/web/a.yaml") == b"a: 1\nb: 2\n"
+
+
+@pytest.mark.parametrize("revision", ["0" * 40, "main@{yesterday}", "main^{nothing}", "", "-x"])
+def test_revisions_that_git_cannot_make_sense_of_are_named(repository: Repository, revision: str) -> None:
+    for ask in (repository.resolve, repository.tree, lambda name: repository.merge_base(name, "main")):
+        with pytest.raises((RevisionNotFound, SourceError)):
+            ask(revision)
