@@ -68,6 +68,9 @@ _KEYS: Final = {
 }
 
 
+_NOTHING: Final = Configuration()
+
+
 @cache
 def default() -> Configuration:
     """Return Kustomize's own configuration."""
@@ -126,6 +129,8 @@ def _references(config: Kustomization) -> Iterable[NameReference]:
 
 def merged(base: Configuration, more: Configuration, made: Kustomization) -> Configuration:
     """Return two configurations as one; raises RenderError where specs of one path disagree on `create`."""
+    if more is base or more == _NOTHING or (base is default() and more is default()):
+        return base
     together: dict[str, Any] = {}
     for item in fields(Configuration):
         one, other = getattr(base, item.name), getattr(more, item.name)

@@ -21,7 +21,6 @@ _PLAIN: Final = re.compile(
     r"(?:[^\-?:,\[\]{}#&*!|>'\"%@` ]|[\-?:](?=[^ ]))(?:[^:# ]|:(?=[^ ])|(?<=[^ ])#| (?=[^ ])| (?= ))*"
 )
 _LETTERS: Final = re.compile(r"[A-Za-z]*")
-_BETWEEN: Final = re.compile(r"(?<=[^ ]) (?=[^ ])")
 _KEY_LENGTH: Final = 128  # libyaml writes longer keys in another way
 
 
@@ -130,18 +129,19 @@ def _string(text: str, indent: str, column: int) -> str:
 
 def _folded(text: str, indent: str, column: int, *, quoted: bool) -> str:
     """Break a line at the first single blank behind each 80th column."""
-    parts = _BETWEEN.split(text)
-    made = [parts[0]]
-    column += len(parts[0])
-    for index, part in enumerate(parts[1:], 2):
-        edge = quoted and (made == ["'"] or (index == len(parts) and part == "'"))
-        if column > WIDTH and not edge:
-            made.append(f"\n{indent}  {part}")
-            column = len(indent) + 2 + len(part)
-        else:
-            made.append(f" {part}")
-            column += 1 + len(part)
-    return "".join(made)
+    made: list[str] = []
+    start = 0
+    at = text.find(" ", max(WIDTH + 1 - column, 1))
+    while at > 0:
+        edge = quoted and at in (1, len(text) - 2)
+        if text[at - 1] == " " or text[at + 1 : at + 2] in ("", " ") or edge:
+            at = text.find(" ", at + 1)
+            continue
+        made.append(text[start:at])
+        start = at + 1
+        at = text.find(" ", start + max(WIDTH - 1 - len(indent), 1))
+    made.append(text[start:])
+    return f"\n{indent}  ".join(made)
 
 
 def _literal(text: str, indent: str) -> str:
