@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -91,10 +90,14 @@ def agent(
         webhook_secret=os.environ.get(SECRET, ""),
         clones=open_clones(remote),
     )
+    import asyncio
+
     asyncio.run(_serve(settings, in_cluster=in_cluster))
 
 
 async def _serve(settings: Settings, *, in_cluster: bool) -> None:
+    import asyncio
+
     from reconciler.agent.agent import Agent
     from reconciler.agent.threads import Daemons
     from reconciler.clock import SystemClock

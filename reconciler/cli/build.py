@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,7 +14,10 @@ from reconciler.cli.invocation import invocation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.helm import Helm
+    from reconciler.model.files import FileTree
     from reconciler.model.resource import Resource
+    from reconciler.source.bases import Bases
 
 Restrictor = Literal["LoadRestrictionsRootOnly", "LoadRestrictionsNone"]
 
@@ -38,20 +41,21 @@ def build(
     ] = None,
 ) -> None:
     """Render one Kustomize directory to YAML, as `kubectl kustomize` does."""
-    from reconciler import pipeline, vendor, yaml
+    from reconciler import yaml
     from reconciler.cli.checkout import open_build
-    from reconciler.cli.connect import open_clones
     from reconciler.cli.files import write
     from reconciler.cli.printing import print_warnings
     from reconciler.render.build import build as render
-    from reconciler.source.bases import Bases
 
     files, path = open_build(invocation(context), directory)
-    charts = pipeline.helm(command=helm_command) if enable_helm else None
-    restricted = load_restrictor != "LoadRestrictionsNone"
-    with closing(Bases.open(open_clones(), files, allow_remote or ())) as bases:
-        vendor.fetch(files, [path], bases)
-        built = render(files, path, restrict_loads=restricted, charts=charts, remotes=bases)
+    with ExitStack() as stack:
+        built = render(
+            files,
+            path,
+            restrict_loads=load_restrictor != "LoadRestrictionsNone",
+            charts=_charts(helm_command) if enable_helm else None,
+            remotes=stack.enter_context(_bases(files, path, allow_remote)) if allow_remote else None,
+        )
     print_warnings(tuple(str(warning) for warning in built.warnings))
     if output is not None and output.is_dir():
         for name, text in _named(built.resources):
@@ -62,6 +66,23 @@ def build(
         write(output, text)
     else:
         sys.stdout.write(text)
+
+
+def _charts(command: str | None) -> Helm:
+    from reconciler import pipeline  # as late as the next one: a build that needs neither begins in half the time
+
+    return pipeline.helm(command=command)
+
+
+@contextmanager
+def _bases(files: FileTree, path: str, hosts: Sequence[str]) -> Iterator[Bases]:
+    from reconciler import vendor
+    from reconciler.cli.connect import open_clones
+    from reconciler.source.bases import Bases
+
+    with closing(Bases.open(open_clones(), files, hosts)) as bases:
+        vendor.fetch(files, [path], bases)
+        yield bases
 
 
 def _named(resources: Sequence[Resource]) -> Iterator[tuple[str, str]]:

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler import pipeline
-from reconciler.cli.connect import open_clones
 from reconciler.errors import SourceError, UsageError
 from reconciler.source.directory import DirectoryTree
-from reconciler.source.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,6 +17,7 @@ if TYPE_CHECKING:
     from reconciler.model.files import FileTree
     from reconciler.model.origin import Origin
     from reconciler.pipeline import Checkout
+    from reconciler.source.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,8 @@ def open_repository(invocation: Invocation) -> Repository:
     """Open the repository that the options name; raises SourceError where there is none."""
     if not invocation.repo.is_dir():
         raise UsageError(f"--repo {invocation.repo}: there is no such directory")
+    from reconciler.source.repository import Repository
+
     return Repository.open(invocation.repo)
 
 
@@ -58,6 +58,8 @@ def open_workspace(invocation: Invocation) -> Workspace:
     """Open the repository (or the plain directory) that the options name."""
     if not invocation.repo.is_dir():
         raise UsageError(f"--repo {invocation.repo}: there is no such directory")
+    from reconciler.source.repository import Repository
+
     try:
         repository = Repository.open(invocation.repo)
     except SourceError:
@@ -77,7 +79,15 @@ def root_of(workspace: Workspace, invocation: Invocation) -> Path:
 
 def open_environment(workspace: Workspace, name: str) -> Checkout:
     """Load one environment of a workspace; raises InvalidEnvironment with everything that is wrong with it."""
+    from reconciler import pipeline
+    from reconciler.cli.connect import open_clones
+
     return pipeline.open_checkout(workspace.files, name, workspace.revision, open_clones())
+
+
+def _top(directory: Path) -> Path:
+    """Return the top of the working tree that a directory is in, found without git; the directory where there is none."""
+    return next((place for place in (directory, *directory.parents) if (place / ".git").exists()), directory)
 
 
 def open_build(invocation: Invocation, directory: Path) -> tuple[FileTree, str]:
@@ -86,11 +96,17 @@ def open_build(invocation: Invocation, directory: Path) -> tuple[FileTree, str]:
     Below the repository that is the repository's tree; a directory elsewhere is a tree of its own, with the file
     system as its root, so that it may point to its neighbours.
     """
-    workspace = open_workspace(invocation)
-    root = root_of(workspace, invocation)
+    if invocation.revision is None:
+        if not invocation.repo.is_dir():
+            raise UsageError(f"--repo {invocation.repo}: there is no such directory")
+        root = _top(invocation.repo.resolve())
+        files: FileTree = DirectoryTree(root)
+    else:
+        workspace = open_workspace(invocation)
+        root, files = root_of(workspace, invocation), workspace.files
     target = (invocation.repo / directory).resolve()
     if target.is_relative_to(root):
-        return workspace.files, "" if target == root else target.relative_to(root).as_posix()
+        return files, "" if target == root else target.relative_to(root).as_posix()
     if invocation.revision is not None:
         raise UsageError(f"{directory} is not in the repository {root}, so it has no revision {invocation.revision}")
     return DirectoryTree(Path("/")), target.relative_to("/").as_posix()
