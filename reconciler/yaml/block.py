@@ -42,8 +42,9 @@ _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))")
 _ESCAPED: Final = dict(zip('0abtnvfre "/\\N_LP', '\0\a\b\t\n\v\f\r\x1b "/\\\x85\xa0\u2028\u2029', strict=True))
 _INDICATORS: Final = frozenset("?:,[]{}#&*!|>'\"%@`")
 _MEANT: Final = frozenset("0123456789+-.~tTfFnNyYoO")  # first characters of plain scalars that may be no strings
+_NUMERIC: Final = frozenset("0123456789+-.")
 _END: Final = -2  # the indentation of what is behind the last line
-_LONGEST: Final = 48  # no plain scalar that is longer means anything but its text
+_LONGEST: Final = 48  # no plain scalar that is longer means anything but its text, numbers and times apart
 
 
 class Unusual(Exception):
@@ -226,6 +227,8 @@ class _Lines:
         _, dashes, key, _, other = self.tokens[self.at]
         if key or (other[:1] not in ("", "#") and (other.rstrip(" ") != "-" or len(dashes) > within)):
             return self.at
+        if "-" in dashes[within + 1 :]:
+            return self.at  # another sequence begins behind the dash
         at = self.at + 1
         while self.indents[at] == -1 or (self.indents[at] >= 0 and self._line(at)[0] == "#"):
             at += 1
@@ -279,7 +282,7 @@ class _Lines:
             rest = self._continued(rest, parent)
             whole = ""
         value, text = rest, None
-        if first in _MEANT and len(rest) <= _LONGEST:
+        if first in _MEANT and (len(rest) <= _LONGEST or first in _NUMERIC):
             value = self._meaning(rest)
             text = None if canonical(value) == rest else rest
         if whole and len(whole) <= _LONGEST:

@@ -101,17 +101,26 @@ def _number(text: str) -> Any:
         except ValueError:
             pass
         else:
-            return value if value in _INT64 else _float(float(value))
+            return value if value in _INT64 else _float(text, value)
     if _FLOAT.fullmatch(text):
-        return _float(float(text))
+        return _float(text, text)
     if text in _SPECIAL_FLOATS:
         return _SPECIAL_FLOATS[text]
     return _time(text) or text
 
 
-def _float(value: float) -> int | float:
-    """Return a float as it comes out of JSON that Go wrote: a whole number within 64 bits is an integer."""
-    if math.isinf(value) or not value.is_integer() or abs(value) >= _WHOLE_BELOW:
+def _float(text: str, number: int | str) -> int | float | str:
+    """Return a float as it comes out of JSON that Go wrote: a whole number within 64 bits is an integer.
+
+    To Go a number that no float can hold is none: it stays the text that it is.
+    """
+    try:
+        value = float(number)
+    except OverflowError:
+        return text
+    if math.isinf(value):
+        return text
+    if not value.is_integer() or abs(value) >= _WHOLE_BELOW:
         return value
     whole = int(Decimal(repr(value)))
     return whole if -(2**63) <= whole < 2**64 else value

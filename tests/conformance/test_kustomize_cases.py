@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import posixpath
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +16,11 @@ import pytest
 from reconciler import yaml
 from reconciler.errors import ConfigError
 from reconciler.render.build import build
+from tests.fakes.files import Files
 
 ROOT = Path(__file__).parent.parent.parent
 CASES = Path(os.environ.get("RECONCILER_CONFORMANCE", ROOT.parent / "shared" / "conformance" / "kustomize_cases.json"))
 EXPECTED_FAILURES = Path(__file__).with_name("known_differences.txt")
-
-
-class Files:
-    """A tree of files in memory."""
-
-    def __init__(self, files: dict[str, str]) -> None:
-        """Take files by path."""
-        self._files = {posixpath.normpath(path): text.encode() for path, text in files.items()}
-
-    def is_dir(self, path: str) -> bool:
-        """Whether a directory stands there."""
-        path = posixpath.normpath(path) if path else "."
-        return path == "." or any(name.startswith(f"{path}/") for name in self._files)
-
-    def is_file(self, path: str) -> bool:
-        """Whether a file stands there."""
-        return posixpath.normpath(path) in self._files
-
-    def entries(self, path: str) -> list[str]:
-        """Return the names in a directory."""
-        prefix = f"{path}/" if path else ""
-        return sorted({name.removeprefix(prefix).split("/")[0] for name in self._files if name.startswith(prefix)})
-
-    def read(self, path: str) -> bytes:
-        """Return a file's content."""
-        if not self.is_file(path):
-            raise FileNotFoundError(path)
-        return self._files[posixpath.normpath(path)]
-
-    def digest(self, path: str) -> str:
-        """Return a digest of a file's content."""
-        return str(hash(self.read(path)))
 
 
 def cases() -> list[dict[str, Any]]:
