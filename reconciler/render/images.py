@@ -67,9 +67,6 @@ def _rule(made: Kustomization, field: str, index: int, entry: Map) -> _Rule:
     for key in entry:
         if key not in ("name", *KEYS):
             raise made.error(f"{field}[{index}] has an unknown key {key}", field, index, key)
-    for key in KEYS:
-        if entry.get(key) is not None and not isinstance(entry[key], str):
-            raise made.error(f"{field}[{index}].{key} has to be a string; put it in quotes", field, index, key)
     try:
         pattern = re.compile(f"{name}{_VERSION}")
     except re.error as error:

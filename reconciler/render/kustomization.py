@@ -11,6 +11,7 @@ from reconciler import yaml
 from reconciler.errors import ConfigError, Problem, RenderError
 from reconciler.model.origin import Origin, Source
 from reconciler.model.tree import Map, Seq, origin_at
+from reconciler.render import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,3 +230,4 @@ def _wrong_fields(made: Kustomization) -> Iterator[Problem]:
         if field not in FIELDS:
             near = difflib.get_close_matches(field, FIELDS, 1)
             yield made.problem(f"unknown field {field}", field, hint=f"did you mean {near[0]}?" if near else "")
+    yield from shapes.wrong(made, shapes.KUSTOMIZATION)

@@ -21,6 +21,7 @@ from reconciler.render import (
     ordering,
     patches,
     replacements,
+    shapes,
     transformers,
     valueadd,
 )
@@ -72,6 +73,9 @@ def plugin(made: Kustomization, body: Any, path: str) -> Kustomization:
         raise config.error(f"{version}/{kind} is no built-in plugin", "apiVersion", hint=hint)
     if kind not in (known := (*GENERATORS, *TRANSFORMERS, helmfields.PLUGIN)):
         raise config.error(f"there is no built-in plugin {kind}", "kind", hint=f"there are {', '.join(sorted(known))}")
+    problems = tuple(shapes.wrong(config, shapes.PLUGIN)) if kind != helmfields.PLUGIN else ()
+    if problems:
+        raise RenderError(problems)
     return config
 
 
@@ -102,10 +106,10 @@ def _normal(body: Map) -> Map:
     return made
 
 
-def _field(config: Kustomization, field: str, entry: Map | list[Any]) -> Kustomization:
-    """Return a kustomization that has one field, with the configuration's lines."""
+def _field(config: Kustomization, field: str, entry: Map | list[Any], key: str = "kind") -> Kustomization:
+    """Return a kustomization that has one field, with the configuration's lines; a list has that of a key."""
     body = Map()
-    origin = config.place("kind")
+    origin = config.place(key)
     if isinstance(entry, Map):
         body.put(field, Seq([entry], [origin]), origin)
     else:
@@ -196,7 +200,7 @@ def _json_patch(config: Kustomization, items: list[Item], load: Loader) -> list[
 def _merge_patches(config: Kustomization, items: list[Item], load: Loader) -> list[Problem]:
     inline = config.body.get("patches")
     entries = list(config.entries("paths")) + ([inline if inline.endswith("\n") else f"{inline}\n"] if inline else [])
-    made = _field(config, "patchesStrategicMerge", entries)
+    made = _field(config, "patchesStrategicMerge", entries, "patches" if inline else "paths")
     return patches.carry_out(made, patches.read(made, "patchesStrategicMerge", load), items, load)
 
 

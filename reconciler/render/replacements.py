@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler import yaml
 from reconciler.errors import ConfigError, Problem, RenderError
 from reconciler.model.origin import Origin, Source
+from reconciler.model.path import format_path
 from reconciler.model.tree import Map, copy
-from reconciler.render import fieldpath
+from reconciler.render import fieldpath, shapes
 from reconciler.render.kustomization import usual_keys
 from reconciler.render.selectors import Selector, SelectorInvalid, candidates
 
@@ -100,6 +101,8 @@ def _of_file(where: str, content: bytes, layer: str) -> Iterator[_Rule]:
 
 
 def _replace(rule: _Rule, items: list[Item]) -> None:
+    for steps, expected in shapes.unfit(rule.body, shapes.REPLACEMENT):
+        raise _Unfit(f"{format_path(steps)} has to be {expected.words}")
     source, value, targets = rule.body.get("source"), rule.body.get("sourceValue"), rule.body.get("targets")
     if not isinstance(targets, list) or not targets or (source is None and value is None):
         raise _Unfit("a replacement needs a source and at least one target")

@@ -217,11 +217,11 @@ def test_generated_names_are_hashed_and_followed(tmp_path: Path) -> None:
         ("resources: ['https://example.com/x']\n", "kustomization.yaml:1: resources[0]: https://example.com/x is no URL of a repository: its path has fewer than 2 parts, and no .git or // says where the repository ends (expected e.g. https://HOST/ORG/REPOSITORY//DIRECTORY?ref=COMMIT)"),
         ("resources: [web.yaml, web.yaml]\n", "web.yaml:1: Deployment/web is there 2 times (keep one of them)"),
         ("resources: [web.yaml]\nreplicas: [{name: wob, count: 1}]\n", "kustomization.yaml:2: replicas[0]: nothing named wob has replicas (near it: Deployment/web)"),
-        ("resources: [web.yaml]\nimages: [{name: a, newTag: 1.0}]\n", "kustomization.yaml:2: images[0].newTag has to be a string; put it in quotes"),
+        ("resources: [web.yaml]\nimages: [{name: a, newTag: 1.0}]\n", "kustomization.yaml:2: images[0].newTag has to be a string (put it in quotes)"),
         ("resources: [../up]\n", "kustomization.yaml:1: resources[0]: ../up leads out of the repository"),
         ("configMapGenerator: [{name: a, files: [none]}]\n", "kustomization.yaml:1: there is no file none"),
         ("resources: [web.yaml]\npatches: [{patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: weeb}}'}]\n", "kustomization.yaml:2: the patch is for Deployment/weeb, and there is no such object (near it: Deployment/web)"),
-        ("resources: [web.yaml]\npatches: [{target: {kind: Deployment}, patch: '[{op: remove, path: /spec/none}]'}]\n", "kustomization.yaml:3: the patch does not fit Deployment/web: there is no none"),
+        ("resources: [web.yaml]\npatches: [{target: {kind: Deployment}, patch: '[{op: remove, path: /spec/none}]'}]\n", "kustomization.yaml:2: the patch does not fit Deployment/web: there is no none"),
         ("a: [\n", "kustomization.yaml:2: not valid YAML: while parsing a flow node did not find expected node content"),
     ],
 )  # fmt: skip
