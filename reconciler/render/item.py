@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import yaml
 from reconciler.model.identity import GroupVersionKind
-from reconciler.model.tree import Map
+from reconciler.model.tree import Map, Seq
 from reconciler.render.kinds import cluster_scoped
 
 if TYPE_CHECKING:
@@ -105,3 +105,8 @@ def text_at(holder: Map, key: str) -> str:
 def mapping(value: Any) -> Map:
     """Return a value that is a mapping, or an empty one."""
     return value if isinstance(value, Map) else Map()
+
+
+def sequence(value: Any) -> Seq:
+    """Return a value that is a list, or an empty one."""
+    return value if isinstance(value, Seq) else Seq()

@@ -220,7 +220,7 @@ def deprecations(made: Kustomization) -> Iterator[Problem]:
 
 def _wrong_fields(made: Kustomization) -> Iterator[Problem]:
     kind = made.body.get("kind", "Kustomization")
-    if kind not in VERSIONS:
+    if str(kind) not in VERSIONS:
         yield made.problem(f"kind is {kind}", "kind", hint="expected Kustomization or Component")
     version = made.body.get("apiVersion")
     expected = VERSIONS.get(str(kind), VERSIONS["Kustomization"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler import yaml
 from reconciler.errors import ConfigError, RenderError
 from reconciler.model.origin import Source
-from reconciler.render.item import mapping
+from reconciler.render.item import mapping, sequence
 from reconciler.render.tables import merge_keys
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _keys(definitions: Map) -> MergeKeys:
     for name, definition in definitions.items():
         body = mapping(definition)
         _type(name, body, types)
-        for mark in body.get("x-kubernetes-group-version-kind") or ():
+        for mark in sequence(body.get("x-kubernetes-group-version-kind")):
             gvk = mapping(mark)
             kinds["/".join(str(gvk[key]) for key in ("group", "version", "kind") if gvk.get(key))] = name
     return MergeKeys(kinds, types)
@@ -88,7 +88,7 @@ def _type(name: str, body: Map, types: dict[str, dict[str, dict[str, Any]]]) -> 
         inner = mapping(schema.get("items")) or schema
         strategy = str(schema.get("x-kubernetes-patch-strategy") or "")
         single = schema.get("x-kubernetes-patch-merge-key")
-        keys = schema.get("x-kubernetes-list-map-keys") or ([single] if single else [])
+        keys = sequence(schema.get("x-kubernetes-list-map-keys")) or ([single] if single else [])
         below = str(inner.get("$ref") or "").removeprefix(_REF)
         if not below and inner.get("properties"):
             below = f"{name}/{field}"

@@ -120,7 +120,9 @@ def _file(
 
 
 def _inline(made: Kustomization, text: str, steps: tuple[str | int, ...]) -> list[Map | Seq]:
-    return _parsed(made, text, Source(made.path, made.directory), made.place(*steps).line, steps)
+    """Parse a patch of the kustomization; one of several lines begins in the line below its key."""
+    line = made.place(*steps).line
+    return _parsed(made, text, Source(made.path, made.directory), line if "\n" in text else line - 1, steps)
 
 
 def _parsed(

@@ -15,6 +15,7 @@ from reconciler.errors import Problem, RenderError
 from reconciler.model.origin import Origin
 from reconciler.model.tree import Map, Seq
 from reconciler.render.fieldspec import FieldSpec, holders
+from reconciler.render.item import sequence
 from reconciler.render.kinds import cluster_scoped
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _in_reach(referrer: Item, item: Item) -> bool:
 def _spaces(referrer: Item) -> Iterator[str]:
     """Yield the namespaces of the ServiceAccounts that a RoleBinding names."""
     if referrer.gvk.kind == "RoleBinding":
-        for subject in referrer.body.get("subjects") or ():
+        for subject in sequence(referrer.body.get("subjects")):
             if isinstance(subject, Map) and subject.get("kind") == "ServiceAccount":
                 yield str(subject.get("namespace") or "")
 

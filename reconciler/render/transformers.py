@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.tree import Map
 from reconciler.render.fieldspec import FieldSpec, holders
+from reconciler.render.item import sequence
 from reconciler.render.kinds import cluster_scoped
 from reconciler.render.selectors import candidates
 
@@ -61,7 +62,7 @@ def set_namespace(
 
 
 def _subjects(item: Item, value: str, mode: str, origin: Origin, *, only_unset: bool) -> None:
-    for subject in item.body.get("subjects") or ():
+    for subject in sequence(item.body.get("subjects")):
         if isinstance(subject, Map) and _follows(subject, mode) and not (only_unset and subject.get("namespace")):
             subject.put("namespace", value, origin)
 

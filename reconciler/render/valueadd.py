@@ -9,7 +9,7 @@ from reconciler.errors import ConfigError, RenderError
 from reconciler.model.origin import Source
 from reconciler.model.tree import Map
 from reconciler.render.fieldspec import FieldSpec, holders
-from reconciler.render.item import mapping
+from reconciler.render.item import mapping, sequence
 from reconciler.render.selectors import Selector, SelectorInvalid
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def carry_out(config: Kustomization, items: list[Item], load: Load) -> None:
             documents = yaml.parse(content, Source(where, config.directory))
         except ConfigError as error:
             raise RenderError(error.problems) from error
-        targets += [entry for document in documents for entry in mapping(document).get("targets") or ()]
+        targets += [entry for document in documents for entry in sequence(mapping(document).get("targets"))]
     origin = config.caused("valueAdd", "value")
     for target in targets:
         try:
