@@ -102,6 +102,20 @@ def _seq(value: Seq) -> Seq:
     return twin
 
 
+def extent(value: Any, most: int) -> tuple[int, int]:
+    """Return how many nodes a tree has and how deep it is; beyond `most` nodes it is not looked at further."""
+    count, deepest, stack = 0, 0, [(value, 0)]
+    while stack and count <= most:
+        node, depth = stack.pop()
+        count += 1
+        deepest = max(deepest, depth)
+        if isinstance(node, dict):
+            stack.extend((item, depth + 1) for item in node.values())
+        elif isinstance(node, list):
+            stack.extend((item, depth + 1) for item in node)
+    return count, deepest
+
+
 def origin_at(root: Any, steps: Sequence[str | int]) -> Origin | None:
     """Return the origin of the entry that plain keys and indices lead to: its own, else the nearest container's."""
     found: Origin | None = None

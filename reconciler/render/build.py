@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler import yaml
 from reconciler.errors import ConfigError, Problem, RenderError
+from reconciler.limits import BUILD_OBJECTS, LAYERS
 from reconciler.model import remote
 from reconciler.model.identity import ObjectId
 from reconciler.model.origin import Origin, Source
@@ -125,6 +126,8 @@ class _Way:
         if made.directory in self.directories:
             circle = " → ".join((*self.directories[self.directories.index(made.directory) :], made.directory))
             raise made.error(f"the directories include each other in a circle: {circle}")
+        if len(self.directories) >= LAYERS:
+            raise made.error(f"more than {LAYERS} directories include each other in a row")
         name = made.text("namespace")
         namespace = (name, made.caused("namespace", "namespace")) if name else self.namespace
         return _Way((*self.directories, made.directory), namespace)
@@ -155,6 +158,7 @@ class _Run:
             self.files.begin()
             self.files.end(known.seen)
             items.extend(known.copied())
+            _bounded(known.made, items)
             self.warnings.extend(known.warnings)
             return known.made, known.configured
         told, used, begun = len(self.warnings), self.inflator.used, len(items)
@@ -203,6 +207,7 @@ class _Run:
             plugins.unchanged(config, own, load)
         if own is not items:
             items.extend(own)
+        _bounded(made, items)
         return made, configured
 
     def _inner(
@@ -334,6 +339,11 @@ def _transform(made: Kustomization, items: list[Item], load: Loader, configured:
     transformers.replicas(made, items, configured.replicas)
     images.carry_out(made, items, configured.images)
     return idle + replacements.carry_out(made, items, load)
+
+
+def _bounded(made: Kustomization, items: list[Item]) -> None:
+    if len(items) > BUILD_OBJECTS:
+        raise made.error(f"a build makes at most {BUILD_OBJECTS} objects", hint="are layers included again and again?")
 
 
 def _once(items: list[Item]) -> None:

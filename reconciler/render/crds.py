@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
 from reconciler.errors import ConfigError, RenderError
+from reconciler.limits import DEPTH
 from reconciler.model.origin import Source
 from reconciler.render.configuration import Configuration, NameReference
 from reconciler.render.fieldspec import FieldSpec
@@ -62,5 +63,5 @@ def _collect(types: Map, name: str, kind: str, path: tuple[str, ...], found: dic
             key = str(marks.get("x-kubernetes-object-ref-name-key") or "name")
             reference = NameReference(target, None, version, (FieldSpec("/".join((*way, key)), kind),))
             found.setdefault("name_reference", []).append(reference)
-        if isinstance(marks.get("$ref"), str) and field not in path:
+        if isinstance(marks.get("$ref"), str) and field not in path and len(path) < DEPTH:
             _collect(types, marks["$ref"], kind, way, found)

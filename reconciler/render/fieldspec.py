@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from reconciler.limits import DEPTH
 from reconciler.model.tree import Map, Seq
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def specs_of(config: Kustomization, field: str = "fieldSpecs") -> list[FieldSpec
     for index, entry in config.maps(field):
         if not isinstance(entry.get("path"), str):
             raise config.error(f"{field}[{index}] needs a path", field, index)
+        if len(steps(entry["path"])) > DEPTH:
+            raise config.error(f"{field}[{index}].path has more than {DEPTH} steps", field, index)
         group, version = (str(entry[key]) if entry.get(key) else None for key in ("group", "version"))
         create = entry.get("create") is True
         found.append(FieldSpec(entry["path"], str(entry.get("kind") or ""), group, create, version))

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Problem, RenderError
-from reconciler.model.tree import Map, Seq, copy
+from reconciler.limits import DEPTH, NODES
+from reconciler.model.tree import Map, Seq, copy, extent
 
 if TYPE_CHECKING:
     from reconciler.model.origin import Origin
@@ -25,9 +26,18 @@ def apply(body: Map, operations: Seq, target: str) -> None:
         origin = operations.origins[index]
         try:
             _carry_out(body, operation, origin)
+            if index == len(operations) - 1:
+                _bounded(body)
         except PatchFailed as error:
             file, line = (origin.source.file, origin.line) if origin is not None else ("", 0)
             raise RenderError([Problem(file, line, f"the patch does not fit {target}: {error}")]) from error
+
+
+def _bounded(body: Map) -> None:
+    """Refuse an object that operations have made too large: each copy may double it."""
+    nodes, depth = extent(body, NODES)
+    if nodes > NODES or depth > DEPTH:
+        raise PatchFailed(f"the object has more than {NODES} nodes, or is nested more than {DEPTH} levels deep")
 
 
 def _carry_out(body: Map, operation: Any, origin: Origin | None) -> None:
@@ -80,6 +90,7 @@ def _child(node: Any, step: str) -> Any:
 
 def _there(body: Map, steps: list[str]) -> Any:
     """Return what stands at a path; a key that is missing at its end is null, as in the library that Kustomize uses."""
+    _bounded(body)  # what is there is copied or compared as a whole
     parent = _get(body, steps[:-1])
     if steps and isinstance(parent, Map) and steps[-1] not in parent:
         return None

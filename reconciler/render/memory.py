@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, Problem, RenderError
+from reconciler.limits import BUILD_BYTES, BUILD_READS
 from reconciler.model.tree import copy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-    from reconciler.errors import Problem
     from reconciler.render.configuration import Configuration
     from reconciler.render.item import Item
     from reconciler.render.kustomization import Kustomization
@@ -37,6 +37,7 @@ class Watched:
         """Watch a tree."""
         self._files = files
         self._noted: list[dict[Look, Any]] = [{}]
+        self._reads = self._bytes = 0
 
     @property
     def seen(self) -> Mapping[Look, Any]:
@@ -80,8 +81,19 @@ class Watched:
         except FileNotFoundError:
             self._noted[-1]["read", path] = MISSING
             raise
+        self._count(path, content)
         self.digest(path)
         return content
+
+    def _count(self, path: str, content: bytes) -> None:
+        """Refuse what reads more than any platform needs."""
+        self._reads += 1
+        self._bytes += len(content)
+        if self._reads > BUILD_READS or self._bytes > BUILD_BYTES:
+            told = (
+                f"a build reads at most {BUILD_READS} files and {BUILD_BYTES >> 20} MiB, and this one goes beyond that"
+            )
+            raise RenderError([Problem(path, 0, told, "are layers included again and again?")])
 
     def digest(self, path: str) -> str:
         """Return the git blob id of a file."""

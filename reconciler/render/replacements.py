@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
 from reconciler.errors import ConfigError, Problem, RenderError
+from reconciler.limits import DEPTH, NODES, TEXT
 from reconciler.model.origin import Origin, Source
 from reconciler.model.path import format_path
-from reconciler.model.tree import Map, copy
+from reconciler.model.tree import Map, copy, extent
 from reconciler.render import fieldpath, shapes
 from reconciler.render.kustomization import usual_keys
 from reconciler.render.selectors import Selector, SelectorInvalid, candidates
@@ -176,6 +177,15 @@ def _target(target: Map, items: list[Item], value: Any, origin: Origin) -> None:
                 raise _Unfit(f"there is no field {path} in the target {item} (options.create: true makes it)")
             for place in found:
                 _set(place, value, options, origin)
+            if isinstance(value, dict | list) or options.create:
+                _bounded(item)
+
+
+def _bounded(item: Item) -> None:
+    """Refuse an object that replacements have made too large: each of a part within itself may double it."""
+    nodes, depth = extent(item.body, NODES)
+    if nodes > NODES or depth > DEPTH:
+        raise _Unfit(f"{item} gets more than {NODES} nodes, or is nested more than {DEPTH} levels deep")
 
 
 def _set(place: fieldpath.Place, value: Any, options: _Options, origin: Origin) -> None:
@@ -190,6 +200,8 @@ def _set(place: fieldpath.Place, value: Any, options: _Options, origin: Origin) 
         else:
             parts[options.index] = text
         fresh = options.delimiter.join(parts)
+        if len(fresh) > TEXT:
+            raise _Unfit(f"the value gets longer than {TEXT >> 20} Mi characters")
     if not isinstance(old, dict | list) and old is not None and not isinstance(fresh, dict | list):
         fresh = _like(old, _text(fresh, origin))
     place.put(fresh, origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.limits import DEPTH
 from reconciler.model.tree import Map
 from reconciler.render.fieldspec import FieldSpec, holders
 from reconciler.render.item import sequence
@@ -155,6 +156,8 @@ def labels(
 def _custom_spec(made: Kustomization, index: int, field: Any) -> FieldSpec:
     if not isinstance(field, Map) or not isinstance(field.get("path"), str):
         raise made.error(f"labels[{index}].fields needs paths", "labels", index, "fields")
+    if field["path"].count("/") >= DEPTH:
+        raise made.error(f"a path of labels[{index}].fields has more than {DEPTH} steps", "labels", index, "fields")
     return FieldSpec(field["path"], str(field.get("kind") or ""), field.get("group"), field.get("create") is True)
 
 

@@ -6,14 +6,13 @@ import hashlib
 import os
 import posixpath
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reconciler.errors import Problem, RenderError
+from reconciler.limits import FILE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-MAX_FILE: Final = 64 << 20  # bytes; etcd would not take an object of a fortieth of it
 
 
 class DirectoryTree:
@@ -43,13 +42,13 @@ class DirectoryTree:
         place = self._place(path)
         try:
             with place.open("rb") as file:
-                content = file.read(MAX_FILE + 1)
+                content = file.read(FILE_BYTES + 1)
         except FileNotFoundError:
             raise
         except OSError as error:
             raise RenderError([Problem(path, 0, f"cannot be read: {error.strerror}")]) from error
-        if len(content) > MAX_FILE:
-            raise RenderError([Problem(path, 0, f"is larger than {MAX_FILE >> 20} MiB")])
+        if len(content) > FILE_BYTES:
+            raise RenderError([Problem(path, 0, f"is larger than {FILE_BYTES >> 20} MiB")])
         return content
 
     def digest(self, path: str) -> str:

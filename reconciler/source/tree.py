@@ -6,14 +6,13 @@ import posixpath
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Problem, RenderError
-from reconciler.source.directory import MAX_FILE
+from reconciler.limits import FILE_BYTES, LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import git
 
-MAX_LINKS: Final = 40  # as the kernel allows
 _LINK_MODE: Final = 0o120000
 _SUBMODULE_MODE: Final = 0o160000
 
@@ -45,8 +44,8 @@ class CommitTree:
         blob = self._blob(path)
         if blob is None:
             raise FileNotFoundError(path)
-        if blob.size > MAX_FILE:
-            raise RenderError([Problem(path, 0, f"is larger than {MAX_FILE >> 20} MiB")])
+        if blob.size > FILE_BYTES:
+            raise RenderError([Problem(path, 0, f"is larger than {FILE_BYTES >> 20} MiB")])
         content: bytes = blob.data_stream.read()
         return content
 
@@ -58,14 +57,14 @@ class CommitTree:
         return str(blob.hexsha)
 
     def _blob(self, path: str) -> git.Object | None:
-        found = self._entry(path, MAX_LINKS)
+        found = self._entry(path, LINKS)
         return found if found is not None and found.type == "blob" else None
 
     def _directory(self, path: str) -> dict[str, git.Object] | None:
         path = _normal(path, path)
         if path in self._directories:
             return self._directories[path]
-        found = self._entry(path, MAX_LINKS)
+        found = self._entry(path, LINKS)
         if found is None or found.type != "tree":
             return None
         self._directories[path] = _named(found)

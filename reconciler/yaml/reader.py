@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import yaml as pyyaml
 
 from reconciler.errors import ConfigError, Problem
+from reconciler.limits import DEPTH, NODES
 from reconciler.model.origin import Origin, Source
-from reconciler.model.tree import Map, Seq, copy
+from reconciler.model.tree import Map, Seq, copy, extent
 from reconciler.yaml import block, folding
 from reconciler.yaml.scalars import canonical, resolve, resolve11
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MAX_DEPTH: Final = 200  # nesting, deep enough for any CRD
-MAX_ALIASED: Final = 1_000_000  # nodes that aliases may add to a document: a guard against "billion laughs"
 
 
 class Dialect(enum.Enum):
@@ -98,9 +96,9 @@ class _Reader:
         if isinstance(event, pyyaml.ScalarEvent):
             value = self._scalar(event)
         elif isinstance(event, pyyaml.AliasEvent):
-            return self._alias(event)
-        elif depth > MAX_DEPTH:
-            raise self._error(event, f"nested more than {MAX_DEPTH} levels deep")
+            return self._alias(event, depth)
+        elif depth > DEPTH:
+            raise self._error(event, f"nested more than {DEPTH} levels deep")
         elif isinstance(event, pyyaml.MappingStartEvent):
             value = self._mapping(depth)
         else:
@@ -123,13 +121,16 @@ class _Reader:
             return float(value)
         return value if tag != "tag:yaml.org,2002:binary" else event.value
 
-    def _alias(self, event: pyyaml.AliasEvent) -> Any:
+    def _alias(self, event: pyyaml.AliasEvent, depth: int) -> Any:
         if event.anchor not in self._anchors:
             raise self._error(event, f"alias *{event.anchor} has no anchor before it")
         target = self._anchors[event.anchor]
-        self._aliased += _size(target, MAX_ALIASED)
-        if self._aliased > MAX_ALIASED:
-            raise self._error(event, f"aliases make more than {MAX_ALIASED} nodes")
+        nodes, deep = extent(target, NODES)
+        self._aliased += nodes
+        if self._aliased > NODES:
+            raise self._error(event, f"aliases make more than {NODES} nodes")
+        if depth + deep > DEPTH:
+            raise self._error(event, f"nested more than {DEPTH} levels deep")
         return copy(target)
 
     def _sequence(self, depth: int) -> Seq:
@@ -206,16 +207,3 @@ class _Reader:
 
 def _line(event: pyyaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 0
-
-
-def _size(value: Any, limit: int) -> int:
-    """Return the number of nodes in a tree, or a number above the limit."""
-    count, stack = 0, [value]
-    while stack and count <= limit:
-        node = stack.pop()
-        count += 1
-        if isinstance(node, dict):
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
-    return count

@@ -8,7 +8,8 @@ from reconciler.errors import ConfigError
 from reconciler.preview.closure import Closures
 from reconciler.render.build import build
 from reconciler.render.memory import MISSING, Memory, Whole
-from tests.conformance.test_kustomize_cases import CASES, Files, cases
+from tests.conformance.test_kustomize_cases import CASES, cases
+from tests.fakes.files import Files
 
 
 class Seen(Memory):
