@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class DirectoryTree:
         place = self._place(path)
         try:
             with place.open("rb") as file:
+                status = os.fstat(file.fileno())
                 content = file.read(FILE_BYTES + 1)
         except FileNotFoundError:
             raise
@@ -49,34 +50,43 @@ class DirectoryTree:
             raise RenderError([Problem(path, 0, f"cannot be read: {error.strerror}")]) from error
         if len(content) > FILE_BYTES:
             raise RenderError([Problem(path, 0, f"is larger than {FILE_BYTES >> 20} MiB")])
+        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        self._digests[path] = (_state(status), digest)
         return content
 
     def digest(self, path: str) -> str:
         """Return the git blob id of a file; computed again when its size, times or inode change."""
-        place = self._place(path)
         try:
-            status = place.stat()
+            status = os.lstat(self._named(path))  # no Path: this look is all that a build takes which is there already
+            state = _state(self._place(path).stat() if stat.S_ISLNK(status.st_mode) else status)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(path) from error
-        state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        known = self._digests.get(path)
-        if known is None or known[0] != state:
-            content = self.read(path)
-            digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-            known = self._digests[path] = (state, digest)
-        return known[1]
+        if path not in self._digests or self._digests[path][0] != state:
+            self.read(path)
+        return self._digests[path][1]
 
     def _place(self, path: str) -> Path:
         """Return where a path leads on disk; refuses one that leads out of the tree, by links or dots."""
-        parent, name = posixpath.split(path)
+        place = Path(self._named(path))
+        return Path(self._resolved(str(place), path)) if place.is_symlink() else place
+
+    def _named(self, path: str) -> str:
+        """Return the place that a path names, which may be a link itself; the directory around it is within the tree."""
+        parent, _, name = path.rpartition("/")
+        if name in ("", ".", ".."):
+            return self._resolved(self._prefix + path, path)
         around = self._directories.get(parent)
         if around is None:
             around = self._directories[parent] = self._resolved(self._prefix + parent, path)
-        place = Path(around, name) if name not in ("", ".", "..") else Path(self._resolved(self._prefix + path, path))
-        return Path(self._resolved(str(place), path)) if place.is_symlink() else place
+        return f"{around}/{name}"
 
     def _resolved(self, place: str, path: str) -> str:
         real = os.path.realpath(place)
         if not (real + "/").startswith(self._prefix):
             raise RenderError([Problem(path, 0, "leads out of the repository", "links must stay within it")])
         return real
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    """Return what changes when a file does."""
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
