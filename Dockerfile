@@ -1,4 +1,4 @@
-# The agent's image; it runs every other command too. docs/how-to/agent.md tells how to build and install it.
+# The agent's image; it runs every other command too. docs/guides/agent.md tells how to build and install it.
 # PYTHON may name a mirror, or the same image by digest.
 ARG PYTHON=docker.io/library/python:3.11-slim-bookworm
 

@@ -19,7 +19,7 @@ from tests.e2e.shipped import ROOT, Repository
 if TYPE_CHECKING:
     from tests.forge.client import Forge
 
-FOLDER = ROOT / "docs/how-to/preview"
+FOLDER = ROOT / "docs/guides/preview"
 GRAFANA = "base/monitoring/grafana/grafana.yaml"
 
 
