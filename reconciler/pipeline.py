@@ -73,9 +73,13 @@ class Checkout:
         return posixpath.normpath(posixpath.join(self.directory, component.path))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Planned:
-    """A plan with what it was made from."""
+    """A plan with what it was made from.
+
+    Without a repr: asyncio writes the one of what a coroutine returned when it ends (in `signal`, Python 3.11), and that
+    of 20,000 objects takes longer than the run.
+    """
 
     plan: Plan
     desired: Desired

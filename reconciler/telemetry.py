@@ -1,27 +1,27 @@
 """Structured logs on stderr: for people on a console, as JSON for machines.
 
 Events are dotted constants in the past tense (`plan.made`), values are keys. Only the rooms at the border log; pure
-stages never do.
+stages never do. structlog is loaded where there is something to say: most commands say nothing.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Literal
-
-import structlog
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from structlog.typing import FilteringBoundLogger, Processor
 
 LogFormat = Literal["console", "json"]
 
 
 def configure(log_format: LogFormat = "console", verbosity: int = 0, *, color: bool = False) -> None:
     """Send logs to stderr: warnings only at verbosity 0, facts of the run at 1, details at 2 and above."""
+    import structlog
+
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
-    renderer: structlog.typing.Processor = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=color)
     )
     structlog.configure(
@@ -37,9 +37,23 @@ def configure(log_format: LogFormat = "console", verbosity: int = 0, *, color: b
     )
 
 
+class _Quiet:
+    """A logger before logs are configured: what is below a warning goes nowhere, the rest configures them first."""
+
+    def debug(self, event: str, **values: object) -> None:
+        """Leave a detail out."""
+
+    def info(self, event: str, **values: object) -> None:
+        """Leave a fact of the run out."""
+
+    def __getattr__(self, name: str) -> Any:
+        configure()
+        return getattr(logger(), name)
+
+
 def logger() -> FilteringBoundLogger:
     """Return a logger that carries the context bound so far (run, environment, revision, component)."""
-    if not structlog.is_configured():
-        configure()
-    log: FilteringBoundLogger = structlog.get_logger()
-    return log
+    structlog = sys.modules.get("structlog")
+    if structlog is None or not structlog.is_configured():
+        return cast("FilteringBoundLogger", _Quiet())
+    return cast("FilteringBoundLogger", structlog.get_logger())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.observe.memory import Memory
 
 TOKEN, SECRET = "RECONCILER_GIT_TOKEN", "RECONCILER_WEBHOOK_SECRET"
+GC_THRESHOLD = 200_000  # allocations between two looks for cycles: plans are big, and hold none
 
 
 def agent(
@@ -92,6 +94,8 @@ def agent(
     )
     import asyncio
 
+    gc.set_threshold(GC_THRESHOLD)
+    gc.enable()  # as no other command needs it
     asyncio.run(_serve(settings, in_cluster=in_cluster))
 
 

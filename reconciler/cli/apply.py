@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -159,6 +160,8 @@ async def _carry_out(
     from reconciler.clock import SystemClock
     from reconciler.report.progress import progress
 
+    gc.freeze()
+    gc.enable()  # a run may wait for long; what it was planned from stays, and is not looked through again and again
     stop = asyncio.Event()
     interrupted = asyncio.Event()
     with ExitStack() as stack:

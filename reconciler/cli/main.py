@@ -31,10 +31,6 @@ from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import Invocation, LogFormat, configure_logs
 from reconciler.errors import ReconcilerError
 
-GC_THRESHOLD = (
-    200_000  # a short-lived process holds trees of millions of entries: looking for cycles among them is waste
-)
-
 app = typer.Typer(
     name="reconciler",
     help="GitOps reconciliation for container platforms.\n\n"
@@ -126,7 +122,7 @@ def _usage_or_crash(error: Exception) -> int:
 
 def run() -> None:
     """Enter from the shell."""
-    gc.set_threshold(GC_THRESHOLD)
+    gc.disable()  # a short-lived process holds trees of millions of entries: looking for cycles among them is waste
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, even where that is ignored
     sys.exit(main())
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from deepdiff import DeepDiff
-
 from reconciler.model.path import FieldPath, Keyed, Step
 from reconciler.model.schema import MISSING, ListType, Schema
 from reconciler.plan.compare import keyed
@@ -70,6 +68,8 @@ def _of_lists(old: Sequence[Any], new: Sequence[Any], schema: Schema, path: Fiel
 
 def _within(old: Sequence[Any], new: Sequence[Any], path: FieldPath) -> Iterator[Difference]:
     """Look inside an atomic list: it is replaced as a whole, but people want to see which part of it is new."""
+    from deepdiff import DeepDiff  # most plans never come here
+
     tree = DeepDiff(list(old), list(new), view="tree", threshold_to_diff_deeper=0)
     for group, found in tree.items():
         for item in found:
