@@ -16,6 +16,7 @@ from reconciler import vendor
 from reconciler.environment.load import FILE, ROOT
 from reconciler.errors import Problem, RenderError
 from reconciler.helm import Helm
+from reconciler.model.outcome import Result
 from reconciler.model.plan import Action
 from reconciler.model.resource import Desired
 from reconciler.observe import predict, read
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.model.graph import Graph
     from reconciler.model.identity import ObjectId
     from reconciler.model.observation import Observation, Prediction, Question
+    from reconciler.model.outcome import Report
     from reconciler.model.plan import Plan
     from reconciler.model.resource import Resource
     from reconciler.observe.memory import Memory
@@ -207,7 +209,16 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
         questioned |= {question.id: question for question in asked}
         predictions = {**predictions, **await predict.ask(cluster, asked, memory)}
     made = await asyncio.to_thread(planner.make, desired, observation, environment, predictions, edges, studied=studied)
-    unchanged = (change.id for change in made.changes if change.action is Action.UNCHANGED and not change.problem)
-    memory.keep(questioned[identity] for identity in unchanged if identity in questioned)
+    memory.keep(
+        questioned[change.id]
+        for change in made.changes
+        if change.action is Action.UNCHANGED and change.settles and not change.problem and change.id in questioned
+    )
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
     return Planned(made, desired, observation)
+
+
+def remember(memory: Memory, plan: Plan, report: Report) -> None:
+    """Remember what was applied and will not be kept by the server, so that the next plan does not show it again."""
+    done = {outcome.id for outcome in report.outcomes if outcome.result is Result.APPLIED}
+    memory.keep_applied(change for change in plan.changes if not change.settles and change.id in done)

@@ -169,6 +169,7 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
             stop=stop,
             emit=_logged,
         )
+        pipeline.remember(memory, planned.plan, report)
         require()  # where it is lost, that is what became of the run, and not that objects have failed
         return _ran(task, planned, report, wanted, change)
 

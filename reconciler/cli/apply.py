@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.environment import Environment
     from reconciler.model.outcome import Report
     from reconciler.model.plan import Plan
+    from reconciler.observe.memory import Memory
     from reconciler.pipeline import Checkout, Planned
     from reconciler.report.saved import SavedPlan
 
@@ -89,7 +90,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
         if (code := _verdict(planned.plan, choices)) is not None:
             return code
         if planned.plan.empty:  # nothing will be written, so there is no writer to keep out
-            return await _carry_out(planned, checkout.environment, cluster, asyncio.Event(), choices)
+            return await _carry_out(planned, checkout.environment, (cluster, memory), asyncio.Event(), choices)
         if not _agreed(choices):
             return Exit.FAILED
         held = lease.hold(
@@ -104,7 +105,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             planned = await pipeline.plan(checkout, cluster, memory)
             if planned.plan.id != shown and (code := _moved(workspace, planned.plan, cluster, choices)) is not None:
                 return code
-            guarded = cluster.guarded(kept.require)
+            guarded = (cluster.guarded(kept.require), memory)
             return await _carry_out(planned, checkout.environment, guarded, kept.lost, choices)
 
 
@@ -154,12 +155,18 @@ def _agreed(choices: Choices) -> bool:
 
 
 async def _carry_out(
-    planned: Planned, environment: Environment, cluster: Cluster, lost: asyncio.Event, choices: Choices
+    planned: Planned,
+    environment: Environment,
+    connection: tuple[Cluster, Memory],
+    lost: asyncio.Event,
+    choices: Choices,
 ) -> int:
+    from reconciler import pipeline
     from reconciler.apply import run
     from reconciler.clock import SystemClock
     from reconciler.report.progress import progress
 
+    cluster, memory = connection
     gc.freeze()
     gc.enable()  # a run may wait for long; what it was planned from stays, and is not looked through again and again
     stop = asyncio.Event()
@@ -182,6 +189,7 @@ async def _carry_out(
             emit=shown.emit,
             wait=choices.wait,
         )
+    pipeline.remember(memory, planned.plan, report)
     if report.interrupted and not report.reason:
         report = replace(report, reason="the Lease was lost" if lost.is_set() else "stopped on request")
     _report(report, planned.plan, choices)

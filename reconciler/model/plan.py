@@ -79,6 +79,12 @@ class Change:
     notes: tuple[str, ...] = ()
     moved_from: str = ""
     adopt_managers: tuple[str, ...] = ()  # field managers whose ownership becomes ours (client-side apply of kubectl)
+    settles: bool = True  # False: the server would not keep git's values, so that the object differs after an apply too
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is something to tell: it changes, it cannot, or a note explains why it stays."""
+        return self.action is not Action.UNCHANGED or bool(self.problem or self.notes)
 
     @property
     def drifted(self) -> bool:

@@ -1,7 +1,8 @@
 """What dry-runs have shown to change nothing, so that the same question costs no request again.
 
-One small file per cluster and environment: by object, the digest of what was asked and the live resourceVersion. A file
-that is damaged or cannot be written costs the memory and nothing else.
+One small file per cluster and environment: by object, the digest of what was asked and the live resourceVersion, or
+APPLIED where it was applied and the server did not keep it. A file that is damaged or cannot be written costs the memory
+and nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from reconciler.model.identity import ObjectId
     from reconciler.model.observation import Question
+    from reconciler.model.plan import Change
 
+APPLIED: Final = "applied"
 LIMIT: Final = 100_000  # objects remembered; more than that begins anew
 
 
@@ -43,12 +47,35 @@ class Memory:
 
     def knows(self, question: Question) -> bool:
         """Whether this very question about the object as it is was answered with "nothing changes"."""
-        kept = self._known.get(_key(question))
-        return kept is not None and kept == [_digest(question), question.resource_version]
+        kept = self._known.get(_key(question.id))
+        return kept is not None and kept == [_digest(question.body, force=question.force), question.resource_version]
+
+    def applied(self, question: Question) -> bool:
+        """Whether this very content was applied before and not kept by the server."""
+        kept = self._known.get(_key(question.id))
+        return kept is not None and kept == [_digest(question.body, force=question.force), APPLIED]
 
     def keep(self, questions: Iterable[Question]) -> None:
         """Remember questions whose answer was that nothing changes."""
-        fresh = {_key(item): [_digest(item), item.resource_version] for item in questions if item.resource_version}
+        self._keep(
+            {
+                _key(item.id): [_digest(item.body, force=item.force), item.resource_version]
+                for item in questions
+                if item.resource_version
+            }
+        )
+
+    def keep_applied(self, changes: Iterable[Change]) -> None:
+        """Remember changes that were applied and whose values the server does not keep."""
+        self._keep(
+            {
+                _key(item.id): [_digest(item.resource.body, force=item.force), APPLIED]
+                for item in changes
+                if item.resource is not None
+            }
+        )
+
+    def _keep(self, fresh: dict[str, list[str]]) -> None:
         if not fresh or all(self._known.get(key) == value for key, value in fresh.items()):
             return
         self._known = fresh if len(self._known) > LIMIT else {**self._known, **fresh}
@@ -65,10 +92,10 @@ class Memory:
             part.unlink(missing_ok=True)
 
 
-def _key(question: Question) -> str:
-    return "/".join(question.id)
+def _key(identity: ObjectId) -> str:
+    return "/".join(identity)
 
 
-def _digest(question: Question) -> str:
-    content = orjson.dumps([question.body, question.force], option=orjson.OPT_SORT_KEYS)
+def _digest(body: dict[str, Any], *, force: bool) -> str:
+    content = orjson.dumps([body, force], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(content).hexdigest()

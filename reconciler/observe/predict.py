@@ -28,10 +28,11 @@ async def ask(cluster: Cluster, questions: Iterable[Question], memory: Memory) -
 async def _ask(cluster: Cluster, question: Question, memory: Memory) -> tuple[ObjectId, Prediction]:
     if memory.knows(question):
         return question.id, Prediction()
+    applied = memory.applied(question)
     try:
         body = await cluster.apply(
             question.resource, question.body, field_manager=FIELD_MANAGER, force=question.force, dry_run=True
         )
     except ClusterError as error:
-        return question.id, Prediction(error=error)
-    return question.id, Prediction(body)
+        return question.id, Prediction(error=error, applied=applied)
+    return question.id, Prediction(body, applied=applied)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Conflict, Forbidden, Invalid
+from reconciler.model.observation import Prediction
 from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change
-from reconciler.plan import mask
+from reconciler.plan import mask, settling
 from reconciler.plan.cases import State
 from reconciler.plan.conflicts import Settlement, settle, told
 from reconciler.plan.fields import Comparison, changes
 from reconciler.plan.predict import violations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from reconciler.environment import Policy
     from reconciler.errors import ClusterError
-    from reconciler.model.observation import Prediction
     from reconciler.plan.cases import Case
+    from reconciler.plan.differences import Difference
 
 REPLACE = "reconciler.dev/replace"
+NO_DRY_RUN = "does not support dry run"  # of a webhook with sideEffects; the server's words
+UNASKED: Final = Prediction()
 _IMMUTABLE = ("immutable", "updates to ", "cannot change roleRef", "may not change", "may not be changed")
 
 
@@ -70,15 +73,50 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
         adopt_managers=standing.migrated,
         notes=_notes(case),
     )
-    error = prediction.error if prediction is not None else None
-    if error is not None or settled.refused:
-        return _failed(case, replace(change, fields=changes(comparison, None)), error, settled)
-    body = prediction.body if prediction is not None else None
-    if prediction is not None and marks and (body is None or _substance(body) == _substance(live)):
-        return replace(change, action=Action.UNCHANGED, notes=())
-    fields = changes(comparison, body)
-    notes = change.notes if fields or body is None or not marks else (*change.notes, _silent(body, live))
-    return replace(change, force=settled.force, fields=fields, notes=notes)
+    prediction = prediction or UNASKED
+    blind = _unpredictable(prediction.error)
+    if settled.refused or (prediction.error is not None and not blind):
+        return _failed(case, replace(change, fields=changes(comparison, None)), prediction.error, settled)
+    body = prediction.body
+    change = replace(change, force=settled.force, fields=changes(comparison, body), notes=(*change.notes, *blind))
+    if prediction is UNASKED or not marks:
+        return change
+    after = live if body is None else body
+    lost = settling.overridden(case.resource, after, case.schema) if not blind else ()
+    if not blind and (body is None or _substance(body) == _substance(live)):
+        return replace(
+            change, action=Action.UNCHANGED, force=False, fields=(), notes=settling.told(case.resource, lost)
+        )
+    if body is not None and not change.fields:
+        change = replace(change, notes=(*change.notes, _silent(body, live)))
+    if blind or _only(lost, change):
+        return _unsettled(case, change, lost, applied=prediction.applied)
+    return replace(change, notes=(*change.notes, *settling.told(case.resource, lost)))
+
+
+def _unsettled(case: Case, change: Change, lost: Sequence[Difference], *, applied: bool) -> Change:
+    """Return the change of an object that will differ from git after an apply too; applied once, it is left as it is."""
+    notes = (*change.notes, *settling.told(case.resource, lost))
+    if applied and not any(field.manager for field in change.fields):
+        notes = (
+            *notes,
+            "this content of git was applied before: it is not applied again until git or somebody changes it",
+        )
+        return replace(change, action=Action.UNCHANGED, force=False, fields=(), notes=notes, settles=False)
+    return replace(change, notes=notes, settles=False)
+
+
+def _only(lost: Sequence[Difference], change: Change) -> bool:
+    """Whether git differs, and every field that would change is one in which the server puts another value."""
+    paths = {format_path(item.path) for item in lost}
+    return bool(lost) and all(field.path in paths for field in change.fields)
+
+
+def _unpredictable(error: ClusterError | None) -> tuple[str, ...]:
+    """Return why a dry-run could not be made at all; nothing where it could, or where it failed for another reason."""
+    if isinstance(error, Invalid) and NO_DRY_RUN in str(error):
+        return (f"cannot be predicted: {error}; compared without the server",)
+    return ()
 
 
 def _failed(case: Case, change: Change, error: ClusterError | None, settled: Settlement) -> Change:
@@ -87,6 +125,8 @@ def _failed(case: Case, change: Change, error: ClusterError | None, settled: Set
     if error is None:
         return change
     words = mask.server_words(case.resource.id, error)
+    if isinstance(error, Invalid):
+        words = "; ".join((*violations(case.resource, case.schema, custom=False), words))
     if isinstance(error, Conflict):
         return replace(change, problem=f"conflict: {words}")
     if isinstance(error, Invalid | Forbidden) and any(sign in str(error) for sign in _IMMUTABLE):

@@ -35,6 +35,11 @@ def plan_document(plan: Plan, requests: Mapping[str, int], commits: Mapping[tupl
             for item in plan.changes
             if item.action is not Action.UNCHANGED or item.problem
         ],
+        "noted": [
+            {"component": item.component, "id": id_document(item.id), "notes": list(item.notes)}
+            for item in plan.changes
+            if item.action is Action.UNCHANGED and item.notes
+        ],
         "refusals": [
             {
                 "rule": item.rule,

@@ -39,8 +39,9 @@ def _lines(plan: Plan, requests: Mapping[str, int]) -> Iterator[str]:
                 yield from _change(change)
             yield ""
     for change in plan.changes:
-        if change.problem and change.action is Action.UNCHANGED:
+        if change.shown and change.action is Action.UNCHANGED:
             yield from _change(change)
+            yield from (f"  - {note}" for note in change.notes)
     yield f"<sub>{request_line(requests)}</sub>"
 
 

@@ -40,7 +40,7 @@ def draw_plan(console: Console, plan: Plan, requests: Mapping[str, int]) -> None
     _draw_components(console, plan)
     by_component: dict[str, list[Change]] = defaultdict(list)
     for change in plan.changes:
-        if change.action is not Action.UNCHANGED or change.problem:
+        if change.shown:
             by_component[change.component].append(change)
     for component, changes in by_component.items():
         console.print(f"\n{component}", style="bold")
@@ -144,7 +144,7 @@ def _draw_components(console: Console, plan: Plan) -> None:
 
 def draw_change(console: Console, change: Change) -> None:
     """Draw one change with its fields."""
-    sign, style = SIGNS[change.action]
+    sign, style = SIGNS[change.action] if change.action is not Action.UNCHANGED or change.problem else ("=", "dim")
     line = Text.assemble("  ", (f"{sign} {one_line(str(change.id))}", style))
     if change.moved_from:
         line.append(f"  moved from component {change.moved_from}")

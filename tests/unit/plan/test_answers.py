@@ -73,7 +73,7 @@ def test_what_only_the_server_changes_is_noted() -> None:
 
     (change,) = plan(answer).changes
     assert (change.action, change.fields) == (Action.UPDATE, ())
-    assert change.notes == ("the server changes fields that git does not set",)
+    assert change.notes[0] == "the server changes fields that git does not set"
 
 
 @pytest.mark.parametrize(
