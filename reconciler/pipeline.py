@@ -9,10 +9,12 @@ import asyncio
 import posixpath
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler import environment as environments
 from reconciler import vendor
+from reconciler.clock import SystemClock
+from reconciler.environment import windows
 from reconciler.environment.load import FILE, ROOT
 from reconciler.errors import Problem, RenderError
 from reconciler.helm import Helm
@@ -31,7 +33,9 @@ from reconciler.telemetry import logger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from datetime import datetime
 
+    from reconciler.clock import Clock
     from reconciler.cluster.port import Cluster
     from reconciler.environment import Component, Environment
     from reconciler.model.files import FileTree
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from reconciler.observe.memory import Memory
     from reconciler.source.clones import Clones
 
+SYSTEM_CLOCK: Final = SystemClock()
 MAX_ROUNDS = 3  # unforced, forced, and one more where fields are yielded
 
 
@@ -86,6 +91,7 @@ class Planned:
     plan: Plan
     desired: Desired
     observation: Observation
+    opens: datetime | None = None  # when the first sync window opens of those that keep changes back
 
 
 def helm(*, offline: bool = False, command: str | None = None) -> Helm:
@@ -190,8 +196,8 @@ def _wanted(checkout: Checkout) -> tuple[Desired, Graph]:
     return desired, order(desired, checkout.environment)
 
 
-async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
-    """Render, read the cluster, ask it about what differs, and decide.
+async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Clock = SYSTEM_CLOCK) -> Planned:
+    """Render, read the cluster, ask it about what differs, and decide; `clock` tells which sync windows are open.
 
     What takes the processor for long runs in a thread, so that whoever shares the event loop goes on: a Lease is
     renewed while five thousand objects are rendered.
@@ -200,6 +206,7 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
     desired, edges = await asyncio.to_thread(_wanted, checkout)
     observation = await read.observe(cluster, desired, environment.name)
     studied = await asyncio.to_thread(cases.study, desired, observation, environment)
+    closed = windows.look(environment, clock.now())
     predictions: Mapping[ObjectId, Prediction] = {}
     questioned: dict[ObjectId, Question] = {}
     for _ in range(MAX_ROUNDS):
@@ -208,14 +215,16 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory) -> Planned:
             break
         questioned |= {question.id: question for question in asked}
         predictions = {**predictions, **await predict.ask(cluster, asked, memory)}
-    made = await asyncio.to_thread(planner.make, desired, observation, environment, predictions, edges, studied=studied)
+    made = await asyncio.to_thread(
+        planner.make, desired, observation, environment, predictions, edges, studied=studied, closed=closed
+    )
     memory.keep(
         questioned[change.id]
         for change in made.changes
         if change.action is Action.UNCHANGED and change.settles and not change.problem and change.id in questioned
     )
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
-    return Planned(made, desired, observation)
+    return Planned(made, desired, observation, closed.opens)
 
 
 def remember(memory: Memory, plan: Plan, report: Report) -> None:

@@ -26,6 +26,7 @@ REASONS: Final = {
     Result.APPLIED: "Applied",
     Result.FAILED: "ApplyFailed",
     Result.REFUSED: "PlanRefused",
+    Result.HELD: "Held",
     Result.INVALID: "InvalidRevision",
     Result.INTERRUPTED: "Interrupted",
     Result.ERROR: "Error",
@@ -60,6 +61,7 @@ def sentence(ran: Ran, revision: str) -> str:
     words = {
         Result.FAILED: "was not applied completely",
         Result.REFUSED: "was refused, nothing was written",
+        Result.HELD: "waits",
         Result.INVALID: "cannot be rendered, nothing was written",
         Result.INTERRUPTED: "was interrupted, the next run continues",
         Result.ERROR: "could not be applied",
@@ -79,7 +81,7 @@ def event(ran: Ran, environment: str, revision: str, holder: str, now: datetime)
         "reportingInstance": holder[:128],
         "action": "Reconcile",
         "reason": "DriftRepaired" if drift else REASONS[ran.result],
-        "type": "Normal" if ran.result is Result.APPLIED else "Warning",
+        "type": "Normal" if ran.result in (Result.APPLIED, Result.HELD) else "Warning",
         "regarding": {"apiVersion": "v1", "kind": "ConfigMap", "namespace": SYSTEM_NAMESPACE, "name": environment},
         "note": _shortened(sentence(ran, revision), NOTE),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,13 +13,15 @@ from reconciler import pipeline
 from reconciler.apply import lease
 from reconciler.apply import run as application
 from reconciler.errors import ConfigError, LeaseHeld, LeaseLost, ReconcilerError, Unavailable
-from reconciler.model.plan import Action
+from reconciler.model.plan import WAITING
 from reconciler.plan import mark
+from reconciler.plan.words import counted
 from reconciler.preview.changeid import change_id, digests
 from reconciler.telemetry import logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime
 
     from reconciler.apply.lease import Held
     from reconciler.clock import Clock
@@ -42,6 +45,7 @@ class Result(StrEnum):
     APPLIED = "applied"  # everything is as git wants it
     FAILED = "failed"  # some objects are not
     REFUSED = "refused"  # the policy refuses the plan; nothing was written
+    HELD = "held"  # the rest, or all of it, waits: suspended, or outside of the sync windows
     INVALID = "invalid"  # the commit cannot be rendered; nothing was written
     INTERRUPTED = "interrupted"  # stopped, superseded or the Lease was lost; the next run continues
     ERROR = "error"  # the cluster or git did not answer
@@ -58,6 +62,7 @@ class Ran:
     drifted: int = 0
     changed: bool = False
     report: Report | None = None
+    opens: datetime | None = None  # when a sync window opens for which changes wait
     silent: bool = False  # nobody to tell it to: the cluster does not answer, or is another replica's
 
 
@@ -127,9 +132,11 @@ async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
             await asyncio.to_thread(pipeline.fetch, checkout)  # which may take long: before anything is held
             if not task.fresh:
                 async with task.planning:
-                    planned = await pipeline.plan(checkout, guarded, memory)
+                    planned = await pipeline.plan(checkout, guarded, memory, task.clock)
                 if planned.plan.empty and not any(change.problem for change in planned.plan.changes):
-                    return Ran(Result.APPLIED, wanted=digests(planned.desired))
+                    told = _held(planned.plan)
+                    result = Result.HELD if told else Result.APPLIED
+                    return Ran(result, told, digests(planned.desired), opens=planned.opens)
             return await _under_lease(task, checkout, guarded, memory)
     except ConfigError as error:
         return Ran(Result.INVALID, str(error))
@@ -155,11 +162,14 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
             held.require()
 
         async with task.planning:
-            planned = await pipeline.plan(checkout, cluster, memory)
+            planned = await pipeline.plan(checkout, cluster, memory, task.clock)
         wanted = digests(planned.desired)
         change = await asyncio.to_thread(_change, task, wanted)
         if planned.plan.refusals:
-            return Ran(Result.REFUSED, _refused(planned.plan), wanted, change, _drifted(task, planned.plan))
+            waits = all(item.rule in WAITING for item in planned.plan.refusals)
+            result = Result.HELD if waits else Result.REFUSED
+            drifted = _drifted(task, planned.plan)
+            return Ran(result, _refused(planned.plan), wanted, change, drifted, opens=planned.opens)
         report = await application.apply(
             cluster.guarded(require),
             planned.plan,
@@ -186,20 +196,23 @@ def _change(task: Task, wanted: Digests) -> str:
 
 
 def _ran(task: Task, planned: Planned, report: Report, wanted: Digests, change: str) -> Ran:
-    result = Result.INTERRUPTED if report.interrupted else Result.FAILED if report.failed else Result.APPLIED
+    told = _failures(report) if report.failed else _held(planned.plan)
+    well = Result.HELD if told else Result.APPLIED
+    result = Result.INTERRUPTED if report.interrupted else Result.FAILED if report.failed else well
     return Ran(
         result,
-        _failures(report) if report.failed else "",
+        told,
         wanted,
         change,
         drifted=_drifted(task, planned.plan),
         changed=any(item.result in ("applied", "pruned") for item in report.outcomes),
         report=report,
+        opens=planned.opens,
     )
 
 
 def _drifted(task: Task, plan: Plan) -> int:
-    return 0 if task.fresh else sum(1 for item in plan.changes if item.action is not Action.UNCHANGED)
+    return 0 if task.fresh else sum(1 for item in plan.changes if item.acts)
 
 
 def _refused(plan: Plan) -> str:
@@ -207,6 +220,12 @@ def _refused(plan: Plan) -> str:
     if all(item.acknowledgeable for item in plan.refusals):
         told += f"; or accept it as it is with: reconciler apply {plan.environment} --acknowledge {plan.id}"
     return told
+
+
+def _held(plan: Plan) -> str:
+    """Return which changes are held back and why; "" where none are."""
+    counts = Counter(change.held for change in plan.changes if change.held)
+    return "; ".join(f"{counted(count)} held back: {reason}" for reason, count in counts.items())
 
 
 def _failures(report: Report) -> str:

@@ -205,7 +205,9 @@ class Worker:
             except ReconcilerError as error:  # not even a connection
                 ran = Ran(Result.ERROR, str(error))
             self._measure(ran, self._clock.monotonic() - begun, revision)
-            if ran.result in (Result.APPLIED, Result.INVALID):
+            if ran.opens is not None:
+                self._schedule.soon(self.name, max((ran.opens - self._clock.now()).total_seconds(), 0))
+            if ran.result in (Result.APPLIED, Result.INVALID, Result.HELD):
                 self._failures = 0  # of the same commit nothing else can be expected before the interval is over
             elif not self._ending.is_set():
                 self._again()
@@ -270,12 +272,12 @@ class Worker:
             logger().warning("run.untold", error=str(error))
 
     def _measure(self, ran: Ran, spent: float, revision: str) -> None:
-        well = ran.result is Result.APPLIED
+        well = ran.result in (Result.APPLIED, Result.HELD)
         self._metrics.runs.labels(self.name, str(ran.result)).inc()
         self._metrics.seconds.labels(self.name).observe(spent)
         if ran.result is not Result.INTERRUPTED:  # which says nothing of the environment
             self._metrics.succeeded.labels(self.name).set(well)
-        if well:
+        if ran.result is Result.APPLIED:
             self._metrics.last_success.labels(self.name).set(self._clock.now().timestamp())
         if ran.wanted is not None:
             self._metrics.drifted.labels(self.name).set(ran.drifted)

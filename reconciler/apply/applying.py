@@ -97,7 +97,9 @@ class Applying:
                 if self._schedule.state(change.id) is not State.SKIPPED:
                     self._schedule.failed(change.id)
             elif not acts(change):
-                self._work.ledger.unchanged(change)
+                self._work.ledger.unchanged(change, f"held back: {change.held}" if change.held else "")
+                if change.held and not change.uid:  # what needs it cannot have it
+                    self._schedule.abandon(change.id, f"is not there, and {change.held}")
 
     async def _learn_storage(self) -> None:
         """Read the StorageClasses once where claims are sent: they tell which claims wait for a consumer."""

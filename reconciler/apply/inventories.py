@@ -90,7 +90,7 @@ async def _shrink_one(work: Work, old: Inventory, wanted: list[Change], left: fr
 
 async def _left(work: Work, kinds: Iterable[GroupKind]) -> dict[str, set[GroupKind]]:
     """Return, by ApplySet, the kinds of which there still are members that git does not want."""
-    wanted, selector = {change.id for change in work.applies}, work.waits.selector
+    wanted, selector = {change.id for change in work.applies if not change.held}, work.waits.selector
     found: dict[str, set[GroupKind]] = defaultdict(set)
 
     async def look(kind: GroupKind) -> None:

@@ -20,6 +20,7 @@ from reconciler.apply.work import Work
 from reconciler.errors import ClusterError
 from reconciler.health import custom
 from reconciler.model.outcome import Report
+from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,9 @@ async def _phases(work: Work) -> bool:
     problems: dict[str, str] = {}
     if not work.stop.is_set():
         current, problems = await inventories.widen(work)
+    for change in work.plan.changes:
+        if change.held and change.action is Action.DELETE:
+            work.ledger.unchanged(change, f"held back: {change.held}")
     applied = await Applying(work, problems).run()
     pruned = await Pruning(work).run()
     if not applied or not pruned:

@@ -49,7 +49,7 @@ class Work:
     @property
     def deletes(self) -> list[Change]:
         """The changes that prune, in the plan's order."""
-        return [change for change in self.plan.changes if change.action is Action.DELETE]
+        return [change for change in self.plan.changes if change.action is Action.DELETE and not change.held]
 
     @property
     def applies(self) -> list[Change]:
@@ -59,4 +59,4 @@ class Work:
 
 def acts(change: Change) -> bool:
     """Whether a change asks for a request."""
-    return change.action is not Action.UNCHANGED
+    return change.acts

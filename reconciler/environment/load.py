@@ -170,6 +170,19 @@ def _meaning(files: FileTree, directory: str, path: str, document: Any, environm
         found.append(Problem(path, line, f"metadata.name is {environment.name}", expected))
     found += _components(files, directory, path, document, environment)
     found += _cycles(path, document, environment)
+    known = [component.name for component in environment.spec.components]
+    for index, window in enumerate(environment.policy.windows):
+        for position, name in enumerate(window.components):
+            if name not in known:
+                line = _line(document, ("spec", "policy", "windows", index, "components", position))
+                found.append(
+                    Problem(
+                        path,
+                        line,
+                        f"a window names {name}, which is no component",
+                        f"components are {', '.join(known)}",
+                    )
+                )
     for index, ignore in enumerate(environment.policy.ignore):
         try:
             parse_path(ignore.path)

@@ -74,6 +74,7 @@ class Component(Strict):
     path: str = Field(min_length=1, description="a Kustomize directory, relative to environment.yaml")
     depends_on: tuple[Name, ...] = ()
     timeout: Duration = "5m"
+    suspend: bool = Field(False, description="leave everything of it as it is in the cluster")
     wait: bool = True
     prune: bool = True
     health_checks: tuple[HealthCheck, ...] = ()
@@ -101,6 +102,9 @@ class Deletions(Strict):
 
     max: int | None = Field(None, ge=0, description="objects; 10 where neither max nor percent is given")
     percent: int | None = Field(None, ge=0, le=100, description="of the objects in the inventory")
+    shrink: int = Field(
+        50, ge=0, le=100, description="percent of a component's objects; a plan that deletes more of them is refused"
+    )
     protect: tuple[str, ...] = ("Namespace", "CustomResourceDefinition", "PersistentVolumeClaim", "StorageClass")
 
     @field_validator("protect", mode="before")
@@ -134,15 +138,52 @@ class Ignore(Strict):
     )
 
 
+class Window(Strict):
+    """A time in which changes may be made, or may not."""
+
+    schedule: str = Field(description="when it begins: a cron expression of five fields, e.g. 0 22 * * 1-5")
+    time_zone: str = Field("UTC", description="of the schedule, by its IANA name, e.g. Europe/Berlin")
+    duration: Duration = Field(description="how long it is open, e.g. 4h")
+    do: Literal["allow", "deny"]
+    components: tuple[Name, ...] = Field((), description="what it is about; the whole environment where none is named")
+
+    @field_validator("components", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone {value!r}: expected an IANA name such as Europe/Berlin") from error
+        return value
+
+    @model_validator(mode="after")
+    def _readable(self) -> Window:
+        try:
+            cron(self)
+        except ValueError as error:
+            raise ValueError(f"schedule {self.schedule!r} is no cron expression: {error}") from error
+        if not seconds(self.duration):
+            raise ValueError("duration is nothing: expected how long the window is open, e.g. 4h")
+        return self
+
+
 class Policy(Strict):
-    """What a run may do to what it does not own, and how much it may take away."""
+    """What a run may do to what it does not own, how much it may take away, and when."""
 
     conflicts: Stance | tuple[ManagerStance, ...] = "fail"
     adopt: tuple[Manager, ...] = ("kubectl",)
     deletions: Deletions = Deletions()
     ignore: tuple[Ignore, ...] = ()
+    windows: tuple[Window, ...] = ()
 
-    @field_validator("conflicts", "adopt", "ignore", mode="before")
+    @field_validator("conflicts", "adopt", "ignore", "windows", mode="before")
     @classmethod
     def _tuple(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
@@ -173,6 +214,7 @@ class Spec(Strict):
 
     cluster: ClusterRef
     interval: Duration = "5m"
+    suspend: bool = Field(False, description="plans are shown, and none is carried out unasked")
     components: tuple[Component, ...] = Field(min_length=1)
     policy: Policy = Policy()
     render: Render = Render()
@@ -204,6 +246,47 @@ class Environment(Strict):
     def component(self, name: str) -> Component | None:
         """Return a component by name; None where environment.yaml does not list it."""
         return next((item for item in self.spec.components if item.name == name), None)
+
+
+def cron(window: Window) -> Any:
+    """Return APScheduler's trigger for a window's schedule; raises ValueError.
+
+    In cron 0 and 7 are Sunday (crontab(5)), in APScheduler 0 is Monday, so weekdays are given to it by name.
+    """
+    from apscheduler.triggers.cron import CronTrigger
+
+    fields = window.schedule.split()
+    if len(fields) != 5:
+        raise ValueError("expected five fields: minute, hour, day of month, month, day of week")
+    minute, hour, day, month, weekday = fields
+    if day != "*" and weekday != "*":
+        raise ValueError(
+            "a day of the month and a day of the week together mean either of both in cron: give one of them"
+        )
+    return CronTrigger(
+        minute=minute, hour=hour, day=day, month=month, day_of_week=_weekdays(weekday), timezone=window.time_zone
+    )
+
+
+def _weekdays(field: str) -> str:
+    """Return a cron field of weekdays as a list of names."""
+    import re
+
+    names = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+    day = "|".join((*names, "[0-7]"))
+    days: list[str] = []
+    for part in field.lower().split(","):
+        match = re.fullmatch(rf"(\*|{day})(?:-({day}))?(?:/([1-7]))?", part)
+        if match is None or (match[1] == "*" and match[2]):
+            raise ValueError(f"{part!r} is no day of the week")
+        if part == "*":
+            return "*"
+        first, last = ("0", "6") if match[1] == "*" else (match[1], match[2] or ("6" if match[3] else match[1]))
+        begin, end = (names.index(item) if item in names else int(item) for item in (first, last))
+        if begin > end:
+            raise ValueError(f"{part!r} ends before it begins")
+        days.extend(names[number % 7] for number in range(begin, end + 1, int(match[3] or 1)))
+    return ",".join(dict.fromkeys(days))
 
 
 def seconds(duration: str) -> float:

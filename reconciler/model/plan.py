@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from reconciler.model.identity import ObjectId
     from reconciler.model.origin import Origin
     from reconciler.model.resource import Resource
+
+
+WAITING: Final = frozenset(("suspended", "window"))
+"""The rules that refuse a plan for the time being, whatever is in it."""
 
 
 class Action(StrEnum):
@@ -79,7 +83,14 @@ class Change:
     notes: tuple[str, ...] = ()
     moved_from: str = ""
     adopt_managers: tuple[str, ...] = ()  # field managers whose ownership becomes ours (client-side apply of kubectl)
+    held: str = ""  # why it has to wait (suspended, outside of its window); it is shown and not carried out
+    deleting: bool = False  # of a delete: somebody has asked for it already
     settles: bool = True  # False: the server would not keep git's values, so that the object differs after an apply too
+
+    @property
+    def acts(self) -> bool:
+        """Whether it asks for a request."""
+        return self.action is not Action.UNCHANGED and not self.held
 
     @property
     def shown(self) -> bool:
@@ -96,7 +107,7 @@ class Change:
 class Refusal:
     """Why the policy refuses the plan as a whole, and what to do about it."""
 
-    rule: str  # budget, protected, empty-render, foreign-owner
+    rule: str  # budget, protected, empty-render, shrunken-source, foreign-owner, suspended, window
     message: str
     hint: str
     ids: tuple[ObjectId, ...] = ()
@@ -122,11 +133,11 @@ class Plan:
 
     @property
     def summary(self) -> dict[str, int]:
-        """The number of objects by action."""
-        counts = Counter(change.action for change in self.changes)
-        return {str(action): counts[action] for action in Action}
+        """The number of objects by action, and of changes that are held back."""
+        counts = Counter("held" if change.held else str(change.action) for change in self.changes)
+        return {name: counts[name] for name in (*map(str, Action), "held")}
 
     @property
     def empty(self) -> bool:
         """Whether applying the plan would write nothing."""
-        return all(change.action is Action.UNCHANGED for change in self.changes)
+        return not any(change.acts for change in self.changes)

@@ -81,7 +81,7 @@ class _Holders:
 
 def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders: _Holders) -> Change:
     metadata = live["metadata"]
-    notes = ("is being deleted already",) if "deletionTimestamp" in metadata else ()
+    deleting = "deletionTimestamp" in metadata
     return Change(
         Action.DELETE,
         component,
@@ -89,7 +89,8 @@ def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
         problem=holders.problem(identity),
-        notes=notes,
+        notes=("is being deleted already",) if deleting else (),
+        deleting=deleting,
     )
 
 

@@ -1,6 +1,6 @@
 """The plan id: a digest of what a plan does, bound to content and to nothing else.
 
-It holds the environment and, per changed object, action, identity, uid, the digest of the desired object and the live
+It holds the environment, what the policy refuses and, per changed object, action, identity, uid, the digest of the desired object and the live
 values of the fields that change. It holds no commit, time, origin or order, so that a squash merge or a new comment in
 a file keeps it. Live values of Secrets are stood in for by their resourceVersion.
 """
@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from reconciler.model.plan import Action
+from reconciler.model.plan import WAITING
 from reconciler.plan import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.model.plan import Change
+    from reconciler.model.plan import Change, Refusal
 
 _LENGTH = 16  # hexadecimal digits
 
 
-def plan_id(environment: str, changes: Iterable[Change]) -> str:
-    """Return the id of a plan for an environment."""
-    entries = sorted(orjson.dumps(_entry(item)) for item in changes if item.action is not Action.UNCHANGED)
+def plan_id(environment: str, changes: Iterable[Change], refusals: Iterable[Refusal] = ()) -> str:
+    """Return the id of a plan for an environment.
+
+    What the policy refuses counts, so that an acknowledgement is of that and of nothing else; the time of day does not.
+    """
+    entries = sorted(orjson.dumps(_entry(item)) for item in changes if item.acts)
+    entries += sorted(
+        orjson.dumps([item.rule, sorted(map(list, item.ids))]) for item in refusals if item.rule not in WAITING
+    )
     digest = hashlib.sha256(environment.encode())
     for entry in entries:
         digest.update(b"\n" + entry)

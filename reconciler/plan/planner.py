@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.environment.windows import OPEN
 from reconciler.model.plan import Plan
-from reconciler.plan import cases
+from reconciler.plan import cases, holding
 from reconciler.plan.answers import answer
 from reconciler.plan.deletes import deletions, members
 from reconciler.plan.graph import with_deletions
 from reconciler.plan.planid import plan_id
-from reconciler.plan.policy import refusals
+from reconciler.plan.policy import refusals, waits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.environment import Environment
+    from reconciler.environment.windows import Windows
     from reconciler.model.graph import Graph
     from reconciler.model.observation import Observation, Predictions
     from reconciler.model.resource import Desired
@@ -30,28 +32,41 @@ def make(
     graph: Graph,
     *,
     studied: Sequence[Case] | None = None,
+    closed: Windows = OPEN,
 ) -> Plan:
     """Return the plan; an object that the server was not asked about is compared locally.
 
-    The graph of the plan also holds what is to be deleted. `studied` saves a second `cases.study`.
+    The graph of the plan also holds what is to be deleted. `studied` saves a second `cases.study`. `closed` says what is
+    outside of its windows at present.
     """
     found = cases.study(desired, observation, environment) if studied is None else studied
     applied = {case.resource.id: answer(case, predictions.get(case.resource.id), environment.policy) for case in found}
     owned = members(observation, environment)
-    deleted = {change.id: change for change in deletions(desired, observation, environment, owned)}
+    why = holding.reasons(environment, closed.components)
+    deleted = {change.id: change for change in holding.held(deletions(desired, observation, environment, owned), why)}
     gone = {identity: (change.component, observation.live[identity]) for identity, change in deleted.items()}
     whole = with_deletions(graph, gone)
     changes = (
-        *(applied[identity] for identity in whole.component_of if identity in applied),
+        *holding.held((applied[identity] for identity in whole.component_of if identity in applied), why),
         *(deleted[identity] for identity in reversed(list(whole.component_of)) if identity in deleted),
+    )
+    refused = (
+        *refusals(
+            desired,
+            environment,
+            [case for case in found if case.component not in why],
+            [change for change in deleted.values() if not change.held],
+            owned,
+        ),
+        *waits(environment, changes, closed.environment),
     )
     return Plan(
         environment.name,
         desired.revision,
-        plan_id(environment.name, changes),
+        plan_id(environment.name, changes, refused),
         changes,
         whole,
-        refusals(desired, environment, found, tuple(deleted.values()), owned),
+        refused,
         observation.inventories,
         desired.warnings,
     )

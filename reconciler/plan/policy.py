@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.model.plan import Action, Refusal
 from reconciler.plan.cases import State
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from reconciler.plan.cases import Case
 
 
+SMALL: Final = 4  # objects; of a component with fewer any part may go
+
+
+def waits(environment: Environment, changes: Sequence[Change], closed: str) -> Iterator[Refusal]:
+    """Yield why a plan that changes something may not be carried out at present: suspended, or outside of its windows."""
+    ids = tuple(change.id for change in changes if change.acts)
+    if ids and environment.spec.suspend:
+        hint = "take spec.suspend out of environment.yaml"
+        yield Refusal("suspended", f"environment {environment.name} is suspended", hint, ids, acknowledgeable=True)
+    if ids and closed:
+        hint = "wait for the window, or change policy.windows in environment.yaml"
+        yield Refusal("window", f"{counted(len(ids))} would change, and {closed}", hint, ids, acknowledgeable=True)
+
+
 def refusals(
     desired: Desired,
     environment: Environment,
@@ -30,6 +44,7 @@ def refusals(
     return (
         *_foreign(cases),
         *_emptied(desired, environment, owned),
+        *_shrunken(desired, environment, deletions, owned),
         *_protected(environment, deletions),
         *_budget(environment, deletions, owned),
     )
@@ -47,13 +62,36 @@ def _foreign(cases: Sequence[Case]) -> Iterator[Refusal]:
 def _emptied(desired: Desired, environment: Environment, owned: Mapping[ObjectId, str]) -> Iterator[Refusal]:
     counts = Counter(owned.values())
     for component in environment.spec.components:
-        if component.prune and counts[component.name] and not desired.components.get(component.name):
+        if component.suspend or not component.prune:
+            continue
+        if counts[component.name] and not desired.components.get(component.name):
             yield Refusal(
                 "empty-render",
                 f"component {component.name} renders nothing, but owns {counted(counts[component.name])} in the cluster",
                 "bring its resources back, or take the component out of environment.yaml to delete its objects",
                 tuple(identity for identity, name in owned.items() if name == component.name),
+                acknowledgeable=True,
             )
+
+
+def _shrunken(
+    desired: Desired, environment: Environment, deletions: Sequence[Change], owned: Mapping[ObjectId, str]
+) -> Iterator[Refusal]:
+    """Yield the components that lose most of their objects though they are still listed: a source that lost its files."""
+    counts, most = Counter(owned.values()), environment.policy.deletions.shrink
+    for component in environment.spec.components:
+        owns = counts[component.name]
+        ids = tuple(item.id for item in deletions if item.component == component.name and not item.deleting)
+        if owns < SMALL or len(ids) * 100 <= owns * most or not desired.components.get(component.name):
+            continue
+        yield Refusal(
+            "shrunken-source",
+            f"component {component.name} would lose {len(ids)} of the {counted(owns)} that it owns, and more than "
+            f"{most} percent at once is more than anybody means",
+            "look whether its sources are complete; raise policy.deletions.shrink if this is to be the rule",
+            ids,
+            acknowledgeable=True,
+        )
 
 
 def _protected(environment: Environment, deletions: Sequence[Change]) -> Iterator[Refusal]:
@@ -74,7 +112,7 @@ def _protected(environment: Environment, deletions: Sequence[Change]) -> Iterato
 
 def _budget(environment: Environment, deletions: Sequence[Change], owned: Mapping[ObjectId, str]) -> Iterator[Refusal]:
     budget = environment.policy.deletions.budget(len(owned))
-    ids = tuple(change.id for change in deletions if not change.notes)
+    ids = tuple(change.id for change in deletions if not change.deleting)
     if len(ids) > budget:
         yield Refusal(
             "budget",

@@ -108,6 +108,8 @@ def change_document(change: Change, commits: Mapping[tuple[str, int], str]) -> D
         document["conflicts"] = [_conflict(item, commits) for item in change.conflicts]
     if change.moved_from:
         document["movedFrom"] = change.moved_from
+    if change.held:
+        document["held"] = change.held
     if change.problem:
         document["problem"] = change.problem
     if change.notes:

@@ -48,6 +48,8 @@ def _lines(plan: Plan, requests: Mapping[str, int]) -> Iterator[str]:
 def _change(change: Change) -> Iterator[str]:
     where = f" from `{change.moved_from}`" if change.moved_from else ""
     yield f"- `{change.id}` ({change.component}{where})"
+    if change.held:
+        yield f"  - held back: {change.held}"
     if change.problem:
         yield f"  - **cannot be applied**: {change.problem}"
     for field in change.fields:

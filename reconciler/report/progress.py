@@ -10,7 +10,6 @@ from rich.live import Live
 from rich.text import Text
 
 from reconciler.model.outcome import Event, Phase
-from reconciler.model.plan import Action
 from reconciler.report.canvas import canvas, table
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def progress(plan: Plan) -> Progress:
     """Return the progress display that fits stderr."""
     rows: dict[str, _Row] = {name: _Row() for name in plan.graph.order}
     for change in plan.changes:
-        if change.action is not Action.UNCHANGED or change.problem:
+        if change.acts or change.problem:
             rows.setdefault(change.component, _Row()).total += 1
     changing = {name: row for name, row in rows.items() if row.total}
     return LiveProgress(changing) if sys.stderr.isatty() else LineProgress(changing)

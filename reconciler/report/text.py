@@ -72,6 +72,7 @@ def plan_line(plan: Plan) -> str:
     parts = [f"{counts[action]} to {action}" for action in Action if action is not Action.UNCHANGED and counts[action]]
     problems = sum(1 for change in plan.changes if change.problem)
     parts += [f"{problems} that cannot be applied"] if problems else []
+    parts += [f"{counts['held']} held back"] if counts["held"] else []
     rest = f"{counts[Action.UNCHANGED]} unchanged"
     if not parts:
         return f"no changes: {rest}"
@@ -151,6 +152,8 @@ def draw_change(console: Console, change: Change) -> None:
     if change.resource is not None and change.resource.origin is not None and change.action is Action.CREATE:
         line.append(f"  {change.resource.origin}", style="dim")
     console.print(line)
+    if change.held:
+        console.print(f"      held back: {change.held}", style="yellow")
     for note in change.notes:
         console.print(f"      {note}", style="dim")
     for field in change.fields:

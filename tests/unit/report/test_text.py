@@ -92,7 +92,15 @@ def test_the_document_has_the_stable_keys() -> None:
     """`diff -o json` keeps its documented shape, unchanged objects only counted."""
     made = plan_document(PLAN, REQUESTS, {("overlays/tiers/dev/images.yaml", 7): "abc"})
     assert orjson.loads(orjson.dumps(made)) == made
-    assert made["summary"] == {"create": 0, "update": 1, "replace": 0, "delete": 1, "move": 0, "unchanged": 1}
+    assert made["summary"] == {
+        "create": 0,
+        "update": 1,
+        "replace": 0,
+        "delete": 1,
+        "move": 0,
+        "unchanged": 1,
+        "held": 0,
+    }
     assert made["requests"] == {"list": 12, "get": 0, "dry_run": 1, "apply": 0, "delete": 0}
     assert [change["id"]["name"] for change in made["changes"]] == ["grafana", "old"]
     assert made["changes"][0]["fields"][0]["origin"] == {
