@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reconciler import environment as environments
@@ -92,6 +92,7 @@ class Planned:
     desired: Desired
     observation: Observation
     opens: datetime | None = None  # when the first sync window opens of those that keep changes back
+    spent: Mapping[str, float] = field(default_factory=dict)  # seconds of render, observe, plan
 
 
 def helm(*, offline: bool = False, command: str | None = None) -> Helm:
@@ -202,9 +203,11 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Cloc
     What takes the processor for long runs in a thread, so that whoever shares the event loop goes on: a Lease is
     renewed while five thousand objects are rendered.
     """
-    environment = checkout.environment
+    environment, begun = checkout.environment, clock.monotonic()
     desired, edges = await asyncio.to_thread(_wanted, checkout)
+    rendered = clock.monotonic()
     observation = await read.observe(cluster, desired, environment.name)
+    observed = clock.monotonic()
     studied = await asyncio.to_thread(cases.study, desired, observation, environment)
     closed = windows.look(environment, clock.now())
     predictions: Mapping[ObjectId, Prediction] = {}
@@ -224,7 +227,8 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Cloc
         if change.action is Action.UNCHANGED and change.settles and not change.problem and change.id in questioned
     )
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
-    return Planned(made, desired, observation, closed.opens)
+    spent = {"render": rendered - begun, "observe": observed - rendered, "plan": clock.monotonic() - observed}
+    return Planned(made, desired, observation, closed.opens, spent)
 
 
 def remember(memory: Memory, plan: Plan, report: Report) -> None:

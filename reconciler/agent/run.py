@@ -178,7 +178,10 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
             clock=task.clock,
             stop=stop,
             emit=_logged,
+            options=application.Options(holder=f"agent {task.leading.holder}", spent=planned.spent),
         )
+        for warning in report.warnings:
+            logger().warning("run.warned", warning=warning)
         pipeline.remember(memory, planned.plan, report)
         require()  # where it is lost, that is what became of the run, and not that objects have failed
         return _ran(task, planned, report, wanted, change)

@@ -7,7 +7,7 @@ membership themselves, and every step is one that may be done again.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.apply import history, inventories, secrecy
@@ -23,7 +23,7 @@ from reconciler.model.outcome import Report
 from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from reconciler.clock import Clock
     from reconciler.cluster.port import Cluster
@@ -31,6 +31,19 @@ if TYPE_CHECKING:
     from reconciler.model.api import Discovery
     from reconciler.model.outcome import Event
     from reconciler.model.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a plan is carried out, and what the record says of it beside what happens.
+
+    `wait` False: health is awaited only where the next object could not be accepted without it. `holder` is who runs it,
+    `spent` the seconds of render, observe and plan.
+    """
+
+    wait: bool = True
+    holder: str = ""
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 async def apply(
@@ -42,12 +55,12 @@ async def apply(
     clock: Clock,
     stop: asyncio.Event,
     emit: Callable[[Event], None],
-    wait: bool = True,
+    options: Options = Options(),
 ) -> Report:
     """Carry out a plan and return what became of every object; what goes wrong with one of them is never raised.
 
     `discovery` is that of the plan's observation. Once `stop` is set no new request is sent, and the report says that
-    the run was interrupted. `wait` False: health is awaited only where the next object could not be accepted without it.
+    the run was interrupted.
     Raises ConfigError, before anything is written, where a health check is no CEL.
     """
     for component in environment.spec.components:
@@ -66,10 +79,10 @@ async def apply(
             ledger=ledger,
             waits=waits,
             group=group,
-            wait=wait,
+            wait=options.wait,
         )
         try:
-            finished = await _phases(work)
+            finished, phases = await _phases(work)
         finally:
             await waits.close()
     report = Report(
@@ -77,17 +90,19 @@ async def apply(
         plan.revision,
         plan.id,
         tuple(ledger.outcomes[change.id] for change in plan.changes),
-        {},
+        cluster.requests.snapshot(),
         clock.monotonic() - begun,
         interrupted=not finished,
         component_seconds=ledger.component_seconds,
+        phases={**options.spent, **phases},
     )
-    await _record(cluster, report, clock, always=not plan.empty)
+    report = await _recorded(cluster, report, plan, options.holder, clock)
     return replace(report, requests=cluster.requests.snapshot())
 
 
-async def _phases(work: Work) -> bool:
-    """Apply, prune, shrink; returns whether the run came to its end."""
+async def _phases(work: Work) -> tuple[bool, dict[str, float]]:
+    """Apply, prune, shrink; returns whether the run came to its end, and the seconds of applying and of pruning."""
+    begun = work.clock.monotonic()
     current = dict(work.plan.inventories)
     problems: dict[str, str] = {}
     if not work.stop.is_set():
@@ -96,27 +111,18 @@ async def _phases(work: Work) -> bool:
         if change.held and change.action is Action.DELETE:
             work.ledger.unchanged(change, f"held back: {change.held}")
     applied = await Applying(work, problems).run()
+    then = work.clock.monotonic()
     pruned = await Pruning(work).run()
-    if not applied or not pruned:
-        return False
-    if not work.stop.is_set():
+    if applied and pruned and not work.stop.is_set():
         await inventories.shrink(work, current)
-    return True
+    return applied and pruned, {"apply": then - begun, "prune": work.clock.monotonic() - then}
 
 
-async def _record(cluster: Cluster, report: Report, clock: Clock, *, always: bool) -> None:
+async def _recorded(cluster: Cluster, report: Report, plan: Plan, holder: str, clock: Clock) -> Report:
     """Keep the record of the run; one that changed nothing is kept only where it says something new."""
-    made = history.of(report, clock.now())
     try:
-        if not always:
-            last = (await history.read(cluster, report.environment)).run
-            same = last is not None and (last.revision, last.plan_id, last.result) == (
-                made.revision,
-                made.plan_id,
-                made.result,
-            )
-            if same:
-                return
-        await history.record(cluster, report.environment, made)
-    except ClusterError:
-        return  # a run is not undone because it could not be noted down
+        made = history.of(report, plan, holder, clock.now())
+        await history.record(cluster, report.environment, made, always=not plan.empty)
+    except ClusterError as error:  # a run is not undone because it could not be noted down
+        return replace(report, warnings=(*report.warnings, f"the run is not in the history: {error}"))
+    return report

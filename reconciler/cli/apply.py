@@ -163,6 +163,7 @@ async def _carry_out(
 ) -> int:
     from reconciler import pipeline
     from reconciler.apply import run
+    from reconciler.cli.printing import print_warnings
     from reconciler.clock import SystemClock
     from reconciler.report.progress import progress
 
@@ -187,8 +188,9 @@ async def _carry_out(
             clock=SystemClock(),
             stop=stop,
             emit=shown.emit,
-            wait=choices.wait,
+            options=run.Options(choices.wait, _holder(), planned.spent),
         )
+    print_warnings(report.warnings)
     pipeline.remember(memory, planned.plan, report)
     if report.interrupted and not report.reason:
         report = replace(report, reason="the Lease was lost" if lost.is_set() else "stopped on request")

@@ -19,6 +19,7 @@ from reconciler.cli import (
     build,
     diff,
     graph,
+    history,
     pin_chart,
     preview,
     render,
@@ -50,6 +51,7 @@ app.command("graph")(graph.graph)
 app.command("diff")(diff.diff)
 app.command("apply")(apply.apply)
 app.command("status")(status.status)
+app.command("history")(history.history)
 app.command("blame")(blame.blame)
 app.command("pin-chart")(pin_chart.pin_chart)
 app.command("vendor")(vendor.vendor)

@@ -37,5 +37,5 @@ async def _read(checkout: Checkout) -> tuple[Status, dict[str, int]]:
     async with connected(checkout.environment) as (cluster, memory):
         planned = await pipeline.plan(checkout, cluster, memory)
         past = await history.read(cluster, checkout.environment.name)
-        found = told.assess(planned.plan, planned.observation, checkout.environment, past.run, past.agent)
+        found = told.assess(planned.plan, planned.observation, checkout.environment, past.last, past.agent)
         return found, cluster.requests.snapshot()

@@ -84,7 +84,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The end of an apply. `interrupted` is set where Ctrl-C or a lost Lease ended it early (`reason` says which)."""
+    """The end of an apply. `interrupted` is set where Ctrl-C or a lost Lease ended it early (`reason` says which).
+
+    `phases` are the seconds of render, observe, plan, apply and prune; `warnings` what went wrong beside the objects.
+    """
 
     environment: str
     revision: str | None
@@ -95,38 +98,13 @@ class Report:
     interrupted: bool = False
     reason: str = ""
     component_seconds: Mapping[str, float] = field(default_factory=dict)
+    phases: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
         """Whether anything failed or was skipped."""
         return any(outcome.failed for outcome in self.outcomes)
-
-
-@dataclass(frozen=True, slots=True)
-class LastRun:
-    """The record of an environment's last apply, as it is kept in the cluster (`apply.history`).
-
-    `finished` is RFC 3339 in UTC, `seconds` how long it took, `result` one of applied, failed, interrupted;
-    `components` counts results by component.
-    """
-
-    revision: str | None
-    plan_id: str
-    finished: str
-    seconds: float
-    result: str
-    components: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    def document(self) -> dict[str, object]:
-        """Return the record as a document."""
-        return {
-            "revision": self.revision,
-            "plan": self.plan_id,
-            "finished": self.finished,
-            "seconds": round(self.seconds, 3),
-            "result": self.result,
-            "components": {name: dict(counts) for name, counts in self.components.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ def report_document(report: Report, plan: Plan) -> Document:
         "interrupted": report.interrupted,
         "reason": report.reason,
         "components": {name: round(value, 3) for name, value in report.component_seconds.items()},
+        "phases": {name: round(value, 3) for name, value in report.phases.items()},
+        "warnings": list(report.warnings),
         "objects": [_outcome(item) for item in report.outcomes],
     }
 

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reconciler.environment import Environment
+    from reconciler.model.history import Run
     from reconciler.model.identity import ObjectId
     from reconciler.model.observation import Observation
-    from reconciler.model.outcome import AgentRecord, LastRun
+    from reconciler.model.outcome import AgentRecord
     from reconciler.model.plan import Change, Plan
 
 
@@ -55,7 +56,7 @@ class Status:
     revision: str | None
     plan: str
     components: tuple[ComponentStatus, ...]
-    last: LastRun | None
+    last: Run | None
     agent: AgentRecord | None = None
 
 
@@ -63,7 +64,7 @@ def assess(
     plan: Plan,
     observation: Observation,
     environment: Environment,
-    last: LastRun | None,
+    last: Run | None,
     agent: AgentRecord | None = None,
 ) -> Status:
     """Judge what was observed; pure."""

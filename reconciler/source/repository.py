@@ -81,6 +81,13 @@ class Repository:
         """Return the files of a commit; raises RevisionNotFound."""
         return CommitTree(self._commit(revision).tree)
 
+    def commit(self, revision: str) -> Commit | None:
+        """Return a commit; None where the repository does not have it."""
+        try:
+            return _told(self._commit(revision))
+        except RevisionNotFound:
+            return None
+
     def blame(self, file: str, line: int, revision: str | None) -> Commit | None:
         """Return the commit that last touched a line of a file; None where the line is not committed.
 

@@ -123,7 +123,7 @@ class Site:
             clock=self.clock,
             stop=self.stop,
             emit=self.events.append,
-            wait=wait,
+            options=run.Options(wait),
         )
 
     async def members(self, *kinds: GroupKind) -> set[str]:
@@ -175,7 +175,7 @@ async def test_the_whole_life_of_an_environment(site: Site) -> None:
     assert not last.failed, told(last)
     everything = (GroupKind("", "ConfigMap"), GroupKind("", "Namespace"), GroupKind("apps", "Deployment"))
     assert await site.members(*everything) == {"ConfigMap/last", f"ConfigMap/{site.name}.other"}
-    record = (await history.read(site.cluster, site.name)).run
+    record = (await history.read(site.cluster, site.name)).last
     assert record is not None
     assert record.result == "applied"
 

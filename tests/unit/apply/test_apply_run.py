@@ -233,7 +233,7 @@ async def test_watches_survive_an_end_and_a_compaction() -> None:
 async def test_the_record_of_a_run_can_be_read_again() -> None:
     world = World()
     report = await world.apply({"base": namespace() + config_map("a")})
-    last = (await history.read(world.cluster, "dev")).run
+    last = (await history.read(world.cluster, "dev")).last
     assert last is not None
     assert (last.plan_id, last.result) == (report.plan_id, "applied")
     assert last.components == {"base": {"applied": 2}}

@@ -91,7 +91,7 @@ class World:
             clock=self.clock,
             stop=self.stop,
             emit=self.events.append,
-            wait=wait,
+            options=run.Options(wait),
         )
 
     def members(self) -> set[str]:
