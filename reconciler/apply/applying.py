@@ -142,8 +142,8 @@ class Applying:
     async def _send(self, change: Change, resource: Resource) -> Body:
         work, clock = self._work, self._work.clock
         kind = await work.kinds.find(resource.gvk)
-        if change.adopt_managers and change.action is not Action.REPLACE:
-            await adoption.adopt(work.cluster, kind, change.id, change.adopt_managers)
+        if change.takeover is not None and change.action is not Action.REPLACE:
+            await adoption.adopt(work.cluster, kind, change.id, change.takeover)
         deadline = clock.monotonic() + PATIENCE
         while True:
             try:

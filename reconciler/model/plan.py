@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,28 @@ class FieldConflict:
     origin: Origin | None = None
 
 
+class Writer(NamedTuple):
+    """A field manager with the way in which it wrote: `Apply` or `Update`."""
+
+    manager: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What is done to an object of another tool before it is applied, so that nothing of the tool is left.
+
+    What the writers in `merged` own was asked for by somebody, so it becomes ours and goes where git does not have it. What
+    those in `dropped` own may be the server's defaults: they lose it, the values stay. `labels` and `annotations` are the
+    tool's marks, which go.
+    """
+
+    merged: tuple[Writer, ...] = ()
+    dropped: tuple[Writer, ...] = ()
+    labels: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What happens to one object.
@@ -82,7 +104,7 @@ class Change:
     problem: str = ""
     notes: tuple[str, ...] = ()
     moved_from: str = ""
-    adopt_managers: tuple[str, ...] = ()  # field managers whose ownership becomes ours (client-side apply of kubectl)
+    takeover: Takeover | None = None  # what an adoption does beside the apply
     held: str = ""  # why it has to wait (suspended, outside of its window); it is shown and not carried out
     deleting: bool = False  # of a delete: somebody has asked for it already
     settles: bool = True  # False: the server would not keep git's values, so that the object differs after an apply too

@@ -12,8 +12,9 @@ from reconciler.model.plan import Action, Change
 from reconciler.plan import mask, settling
 from reconciler.plan.cases import State
 from reconciler.plan.conflicts import Settlement, settle, told
-from reconciler.plan.fields import Comparison, changes
+from reconciler.plan.fields import NOTHING_TAKEN, Comparison, changes
 from reconciler.plan.predict import violations
+from reconciler.plan.takeover import takeover
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,12 +66,13 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     standing = case.standing
     settled = settle(case.resource, live, case.schema, policy, taken=standing.managers)
     marks = not (standing.owner or standing.moved_from)
-    comparison = Comparison(case.resource, live, case.schema, standing.migrated, marks)
+    taken = takeover(standing.owner, live, case.resource.body) if standing.owner else None
+    comparison = Comparison(case.resource, live, case.schema, taken or NOTHING_TAKEN, marks)
     change = replace(
         change,
         action=Action.MOVE if standing.moved_from else Action.UPDATE,
         moved_from=standing.moved_from,
-        adopt_managers=standing.migrated,
+        takeover=taken,
         notes=_notes(case),
     )
     prediction = prediction or UNASKED

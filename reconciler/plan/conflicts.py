@@ -19,7 +19,7 @@ from reconciler.model.schema import MISSING
 from reconciler.plan import mask
 from reconciler.plan.differences import at, differences, indexed
 from reconciler.plan.ignore import remove
-from reconciler.plan.managed import entries, owns
+from reconciler.plan.managed import depth, entries, owns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,9 +82,11 @@ def find(
         path = tuple(itertools.takewhile(lambda step: not isinstance(step, int), difference.path))
         theirs = at(live, path, schema)
         for entry in others:
-            if theirs is not MISSING and owns(entry.fields, path):
-                key = (path, entry.manager, entry.subresource)
-                found[key] = Clash(path, entry, theirs, stance(entry, policy, taken))
+            held = path if theirs is not MISSING else path[: depth(entry.fields, path)]
+            if held and owns(entry.fields, held):
+                value = {} if theirs is MISSING else theirs
+                key = (held, entry.manager, entry.subresource)
+                found[key] = Clash(held, entry, value, stance(entry, policy, taken))
     return tuple(found.values())
 
 

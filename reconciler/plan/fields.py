@@ -10,12 +10,12 @@ import orjson
 from reconciler.model import tree
 from reconciler.model.applyset import ENVIRONMENT_LABEL, PART_OF_LABEL
 from reconciler.model.path import format_path
-from reconciler.model.plan import FieldChange
+from reconciler.model.plan import FieldChange, Takeover, Writer
 from reconciler.model.schema import MISSING, Schema
 from reconciler.plan import mask
 from reconciler.plan.differences import Difference, at, differences, indexed
-from reconciler.plan.managed import entries, last_owner, own_fields, owns
-from reconciler.plan.ownership import LAST_APPLIED
+from reconciler.plan.managed import entries, last_owner, own_fields, owns, unwanted
+from reconciler.plan.takeover import LAST_APPLIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,17 +32,20 @@ _SERVER_METADATA: Final = frozenset(
 )
 
 
+NOTHING_TAKEN: Final = Takeover()
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What is to be compared: a wanted object (as sent), its live one and its schema.
 
-    `taken` are the managers whose fields become ours at adoption; `marks` says whether our own labels are news.
+    `taken` is what an adoption takes over; `marks` says whether our own labels are news.
     """
 
     resource: Resource
     live: Mapping[str, Any]
     schema: Schema
-    taken: tuple[str, ...] = ()
+    taken: Takeover = NOTHING_TAKEN
     marks: bool = True
 
 
@@ -75,15 +78,29 @@ def _alone(comparison: Comparison, path: FieldPath) -> bool:
 
 
 def _dropped(comparison: Comparison) -> Iterator[Difference]:
-    """Yield what adoption takes away: what client-side apply was given and git does not want."""
+    """Yield what adoption takes away: what was asked for through another tool and git does not want."""
+    writers = {*comparison.taken.merged, *comparison.taken.dropped}
+    others = [
+        entry.fields for entry in entries(comparison.live) if Writer(entry.manager, entry.operation) not in writers
+    ]
+    for path in _asked(comparison):
+        value = at(comparison.live, path, comparison.schema)
+        if value is not MISSING and not any(owns(fields, path) for fields in others):
+            yield Difference(path, value, MISSING)
+
+
+def _asked(comparison: Comparison) -> Iterator[FieldPath]:
+    """Yield the fields that were asked for and that git does not have."""
     annotations = comparison.live["metadata"].get("annotations") or {}
-    if not comparison.taken or LAST_APPLIED not in annotations:
-        return
-    others = [entry.fields for entry in entries(comparison.live) if entry.manager not in comparison.taken]
-    for item in differences(_given(annotations[LAST_APPLIED]), comparison.resource.body, comparison.schema):
-        value = at(comparison.live, item.path, comparison.schema)
-        if item.new is MISSING and value is not MISSING and not any(owns(fields, item.path) for fields in others):
-            yield Difference(item.path, value, MISSING)
+    for entry in entries(comparison.live):
+        if entry.operation == "Apply" and Writer(entry.manager, entry.operation) in comparison.taken.merged:
+            yield from unwanted(entry.fields, comparison.resource.body, comparison.schema)
+    if LAST_APPLIED in annotations and any(item.operation == "Update" for item in comparison.taken.merged):
+        for item in differences(_given(annotations[LAST_APPLIED]), comparison.resource.body, comparison.schema):
+            if item.new is MISSING:
+                yield item.path
+    for kind in ("labels", "annotations"):
+        yield from (("metadata", kind, key) for key in getattr(comparison.taken, kind) if key != LAST_APPLIED)
 
 
 def _given(text: str) -> Any:
@@ -97,7 +114,7 @@ def _owned(comparison: Comparison) -> Sequence[Fields]:
     return [
         entry.fields
         for entry in entries(comparison.live)
-        if entry.ours or (entry.manager in comparison.taken and not entry.subresource)
+        if entry.ours or (not entry.subresource and Writer(entry.manager, entry.operation) in comparison.taken.merged)
     ]
 
 

@@ -10,11 +10,12 @@ import orjson
 
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.path import Keyed
+from reconciler.model.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from reconciler.model.path import Step
+    from reconciler.model.path import FieldPath, Step
 
 Fields = dict[str, Any]
 
@@ -79,10 +80,51 @@ def owns(fields: Fields, path: Sequence[Step]) -> bool:
     return True
 
 
+def depth(fields: Fields, path: Sequence[Step]) -> int:
+    """Return how many steps of a path lead to something around it that is owned as a whole, an empty map say; 0: nothing is."""
+    node = fields
+    for count, step in enumerate(path[:-1], 1):
+        found = node.get(f"f:{step}") if isinstance(step, str) else None
+        if found is None:
+            return 0
+        if not found:
+            return count
+        node = found
+    return 0
+
+
 def last_owner(live: Mapping[str, Any], path: Sequence[Step]) -> Entry | None:
     """Return who of the others set a field last; None where nobody but us owns it."""
     others = [entry for entry in entries(live) if not entry.ours and owns(entry.fields, path)]
     return max(others, key=lambda entry: entry.time, default=None)
+
+
+def unwanted(fields: Fields, wanted: Any, schema: Schema, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """Yield the paths of a set of fields that a wanted object does not have: of maps each entry, of lists each element."""
+    for text, below in fields.items():
+        step = text[2:] if text.startswith("f:") else element_key(text)
+        if step is None or (not path and step in ("apiVersion", "kind", "status")):
+            continue  # "." is what is around it, and elements of a set are told with it
+        found = _wanted(wanted, step, schema)
+        whole = isinstance(step, Keyed) or not any(inner.startswith("f:") for inner in below)
+        if found is None and whole:
+            yield (*path, step)
+        elif below:
+            inner = schema.child(step) if isinstance(step, str) else schema.items or Schema()
+            yield from unwanted(below, found, inner, (*path, step))
+
+
+def _wanted(node: Any, step: Step, schema: Schema) -> Any:
+    """Return what a wanted object has at a step, keys of lists completed with the schema's defaults; None: nothing."""
+    if isinstance(step, str):
+        return node.get(step) if isinstance(node, dict) else None
+    if isinstance(node, list) and isinstance(step, Keyed):
+        items = schema.items or Schema()
+        for item in node:
+            full = {key: item.get(key, items.child(key).default) for key, _ in step} if isinstance(item, dict) else {}
+            if step.matches(full):
+                return item
+    return None
 
 
 @lru_cache(maxsize=65536)

@@ -12,24 +12,13 @@ from reconciler.model.applyset import (
     parent_id,
 )
 from reconciler.plan.managed import entries, own_fields
+from reconciler.plan.takeover import MANAGERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.environment import Environment
     from reconciler.model.observation import Observation
-
-_MANAGERS: Final = {
-    "kubectl": ("kubectl-client-side-apply", "kubectl", "kubectl-create", "before-first-apply"),
-    "applyset": ("kubectl", "kubectl-applyset", "kubectl-client-side-apply"),
-    "helm": ("helm",),
-    "argocd": ("argocd-controller", "argocd-application-controller", "argocd"),
-    "flux": ("kustomize-controller", "helm-controller"),
-}
-"""The field managers through which each tool writes whole objects."""
-
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-"""The annotation in which client-side apply keeps what it was given."""
 
 _CONTROL_PLANE: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Programs that make objects which people then complete, such as the ServiceAccount `default`."""
@@ -41,14 +30,12 @@ class Standing:
 
     `owner` is "" where it is ours, else who has it: one of the names of `policy.adopt`, or words for somebody else.
     `moved_from` names the component of ours that it was in. `managers` are the field managers whose values are not
-    conflicts at adoption. Of these, `migrated` wrote by client-side apply: what they own becomes ours, so that fields
-    that git does not have go. What others made is not known to have been asked for, the server's defaults are in it.
+    conflicts at adoption.
     """
 
     owner: str = ""
     moved_from: str = ""
     managers: tuple[str, ...] = ()
-    migrated: tuple[str, ...] = ()
     hint: str = ""
 
 
@@ -84,29 +71,24 @@ class Owners:
             return Standing(moved_from=current if current != component else "")
         other = labels.get(ENVIRONMENT_LABEL)
         if other and other != self._environment:
-            hint = f"take it out of one of the environments {other} and {self._environment}"
-            return Standing(f"the environment {other}", hint=hint)
+            hint = (
+                f"take it out of one of the environments {other} and {self._environment}, "
+                f"or add environment:{other} to policy.adopt in environment.yaml"
+            )
+            return Standing(f"environment:{other}", hint=hint)
         owner = _tool(labels, annotations)
         if not owner and own_fields(live) is not None:
             return OURS
         return self._foreign(live, owner or _writer(live), component)
 
     def _foreign(self, live: Mapping[str, Any], owner: str, component: str) -> Standing:
-        known = _MANAGERS.get(owner)
+        known = MANAGERS.get(owner)
         if known is None:
             label = f"{PART_OF_LABEL}={applyset_id(parent_id(self._environment, component))}"
             return Standing(owner, hint=f"take it out of git, or hand it over with: kubectl label ... {label}")
         hint = f"take it out of git, or add {owner} to policy.adopt in environment.yaml"
         found = [entry for entry in entries(live) if entry.manager in known and not entry.subresource]
-        managers = tuple(dict.fromkeys(entry.manager for entry in found))
-        applied = LAST_APPLIED in (live["metadata"].get("annotations") or {})
-        updates = {entry.manager for entry in found if applied and entry.operation == "Update"}
-        return Standing(
-            owner,
-            managers=managers,
-            migrated=tuple(name for name in managers if name in updates and name != "kubectl-create"),
-            hint=hint,
-        )
+        return Standing(owner, managers=tuple(dict.fromkeys(entry.manager for entry in found)), hint=hint)
 
 
 def _tool(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:

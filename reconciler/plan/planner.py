@@ -12,14 +12,17 @@ from reconciler.plan.deletes import deletions, members
 from reconciler.plan.graph import with_deletions
 from reconciler.plan.planid import plan_id
 from reconciler.plan.policy import refusals, waits
+from reconciler.plan.takeover import remains
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.environment import Environment
     from reconciler.environment.windows import Windows
     from reconciler.model.graph import Graph
+    from reconciler.model.identity import ObjectId
     from reconciler.model.observation import Observation, Predictions
+    from reconciler.model.plan import Change
     from reconciler.model.resource import Desired
     from reconciler.plan.cases import Case
 
@@ -68,5 +71,15 @@ def make(
         whole,
         refused,
         observation.inventories,
-        desired.warnings,
+        (*desired.warnings, *dict.fromkeys(_remains(found, applied))),
     )
+
+
+def _remains(found: Sequence[Case], applied: Mapping[ObjectId, Change]) -> Iterator[str]:
+    """Yield what is left of the tools whose objects are adopted, outside of these."""
+    for case in found:
+        change = applied[case.resource.id]
+        if change.takeover is not None and change.acts and case.live is not None:
+            told = remains(case.standing.owner, case.live)
+            if told:
+                yield told

@@ -214,7 +214,8 @@ def _carry_out(cluster: FakeCluster, deed: Mapping[str, Any]) -> None:
 def _drawn(change: Change) -> list[str]:
     flags = [f"from {change.moved_from}"] if change.moved_from else []
     flags += ["forced"] if change.force else []
-    flags += [f"taking over {', '.join(change.adopt_managers)}"] if change.adopt_managers else []
+    merged = change.takeover.merged if change.takeover is not None else ()
+    flags += [f"taking over {', '.join(item.manager for item in merged)}"] if merged else []
     lines = [f"{change.action} {change.component}: {change.id}" + (f" ({'; '.join(flags)})" if flags else "")]
     lines += [f"  note: {note}" for note in change.notes]
     lines += [_drawn_field(item) for item in change.fields]

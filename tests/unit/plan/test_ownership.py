@@ -7,7 +7,9 @@ import pytest
 from reconciler.model.api import Discovery
 from reconciler.model.applyset import ENVIRONMENT_LABEL, PART_OF_LABEL, member_labels
 from reconciler.model.observation import Observation
+from reconciler.model.plan import Writer
 from reconciler.plan.ownership import Owners
+from reconciler.plan.takeover import takeover
 from tests.unit.plan.scene import environment_of
 
 ENVIRONMENT = environment_of({"components": [{"name": "web"}, {"name": "other"}]}, {})
@@ -29,8 +31,8 @@ def written(manager: str, operation: str = "Update", subresource: str = "") -> d
     [
         ({"labels": member_labels("dev", "web")}, ""),
         ({"managedFields": [written("reconciler", "Apply")]}, ""),  # somebody took our labels off
-        ({"labels": member_labels("prod", "web")}, "the environment prod"),
-        ({"labels": {ENVIRONMENT_LABEL: "prod"}}, "the environment prod"),
+        ({"labels": member_labels("prod", "web")}, "environment:prod"),
+        ({"labels": {ENVIRONMENT_LABEL: "prod"}}, "environment:prod"),
         ({"labels": {PART_OF_LABEL: "applyset-x-v1"}}, "applyset"),
         (
             {
@@ -67,10 +69,21 @@ def test_somebody_else_can_hand_over() -> None:
     assert f"{PART_OF_LABEL}={member_labels('dev', 'web')[PART_OF_LABEL]}" in standing.hint
 
 
-def test_only_client_side_apply_is_migrated() -> None:
-    """Its entry holds what was asked for; that of other updates holds the server's defaults as well."""
+def test_what_was_asked_for_is_merged_and_what_may_be_defaults_is_dropped() -> None:
+    """Apply entries, and those of client-side apply, hold what was asked for; others hold the server's defaults as well."""
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
     managed = [written("kubectl-client-side-apply"), written("kubectl-create"), written("kubectl", "Apply")]
-    standing = OWNERS.standing(live(annotations=annotations, managedFields=managed), "web")
-    assert standing.managers == ("kubectl-client-side-apply", "kubectl-create", "kubectl")
-    assert standing.migrated == ("kubectl-client-side-apply",)
+    body = live(annotations=annotations, managedFields=managed)
+    assert OWNERS.standing(body, "web").managers == ("kubectl-client-side-apply", "kubectl-create", "kubectl")
+    taken = takeover("kubectl", body, {})
+    assert taken.merged == (Writer("kubectl-client-side-apply", "Update"), Writer("kubectl", "Apply"))
+    assert taken.dropped == (Writer("kubectl-create", "Update"),)
+    assert taken.annotations == ("kubectl.kubernetes.io/last-applied-configuration",)
+
+
+def test_marks_of_the_tool_go_unless_git_wants_them() -> None:
+    labels = {"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "web-1", "app": "web"}
+    body = live(labels=labels, annotations={"meta.helm.sh/release-name": "web", "note": "x"})
+    wanted = {"metadata": {"labels": {"helm.sh/chart": "web-1"}}}
+    taken = takeover("helm", body, wanted)
+    assert (taken.labels, taken.annotations) == (("app.kubernetes.io/managed-by",), ("meta.helm.sh/release-name",))
