@@ -47,14 +47,14 @@ class Work:
         return self.clock.monotonic() + self.timeout(component)
 
     @property
-    def deletes(self) -> list[Change]:
-        """The changes that prune, in the plan's order."""
-        return [change for change in self.plan.changes if change.action is Action.DELETE]
+    def leaving(self) -> list[Change]:
+        """The changes that delete or release, in the plan's order."""
+        return [change for change in self.plan.changes if change.leaves]
 
     @property
     def applies(self) -> list[Change]:
         """All other changes, unchanged objects included, in the plan's order."""
-        return [change for change in self.plan.changes if change.action is not Action.DELETE]
+        return [change for change in self.plan.changes if not change.leaves]
 
 
 def acts(change: Change) -> bool:
