@@ -63,6 +63,11 @@ class Ledger:
         self._note(change, Result.PRUNED, message)
         self._tell(Phase.PRUNED, change, message)
 
+    def released(self, change: Change) -> None:
+        """Note that an object stays and is no longer ours."""
+        self._note(change, Result.RELEASED)
+        self._tell(Phase.RELEASED, change)
+
     def deleting(self, change: Change) -> None:
         """Note that the server has accepted a delete whose end was not seen."""
         self._note(change, Result.PRUNED, "deleted, but the run ended before it was gone")

@@ -7,8 +7,10 @@ to no controller (controllers copy labels to what they make). Each delete names 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
+from reconciler.apply import releasing
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
 from reconciler.apply.schedule import Need, Schedule, State
@@ -16,10 +18,14 @@ from reconciler.apply.waits import Goal, Wait
 from reconciler.errors import ClusterError, Conflict, NotFound
 from reconciler.model.applyset import FIELD_MANAGER, PART_OF_LABEL, applyset_id, parent_id
 from reconciler.model.identity import ObjectId
+from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from reconciler.apply.work import Work
     from reconciler.cluster.port import Body
+    from reconciler.model.api import ApiResource
     from reconciler.model.identity import GroupKind
     from reconciler.model.outcome import Health
     from reconciler.model.plan import Change
@@ -34,7 +40,7 @@ class Pruning:
         """Begin after the applying phase: what went wrong there holds deletes back."""
         self._work = work
         self._held = self._holding()
-        self._changes = {change.id: change for change in work.deletes}
+        self._changes = {change.id: change for change in work.leaving}
         self._bodies: dict[ObjectId, Body] = {}
         self._errors: dict[GroupKind, str] = {}
         self._schedule = Schedule(
@@ -141,31 +147,46 @@ class Pruning:
         change = self._changes[item]
         self._work.ledger.started(change)
         try:
-            left_alone = await self._delete(change)
+            left_alone = await (self._release(change) if change.action is Action.RELEASE else self._delete(change))
         except ClusterError as error:
-            self._work.ledger.failed(change, f"not deleted: {error}")
+            what = "released" if change.action is Action.RELEASE else "deleted"
+            self._work.ledger.failed(change, f"not {what}: {error}")
             self._schedule.failed(item)
             return
         self._schedule.applied(item)
         if left_alone:
             self._schedule.settled(item)
             self._work.ledger.unchanged(change, f"left alone: {left_alone}")
+        elif change.action is Action.RELEASE:
+            self._schedule.settled(item)
+            self._work.ledger.released(change)
         else:
             self._await_gone(change)
 
     async def _delete(self, change: Change) -> str:
         """Delete one object; returns why it was left alone after all, or ""."""
-        work, item = self._work, change.id
-        kind = work.kinds.preferred(item.group_kind)
+
+        async def send(kind: ApiResource, body: Body) -> None:
+            uid, version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
+            await self._work.cluster.delete(
+                kind, change.id.namespace, change.id.name, uid=uid, resource_version=version
+            )
+
+        return await self._bound(change, send)
+
+    async def _release(self, change: Change) -> str:
+        """Give up one object; returns why it was left alone after all, or ""."""
+        return await self._bound(change, partial(releasing.release, self._work.cluster))
+
+    async def _bound(self, change: Change, send: Callable[[ApiResource, Body], Awaitable[None]]) -> str:
+        """Send a write that is bound to what was read; where that has changed, read again and look whether it is ours."""
+        item = change.id
+        kind = self._work.kinds.preferred(item.group_kind)
         if kind is None:
             raise NotFound(f"the server no longer serves {item.group_kind}")
-        body = self._bodies[item]
         for attempt in range(ATTEMPTS):
-            metadata = body["metadata"]
             try:
-                await work.cluster.delete(
-                    kind, item.namespace, item.name, uid=metadata["uid"], resource_version=metadata["resourceVersion"]
-                )
+                await send(kind, self._bodies[item])
                 break
             except NotFound:
                 break
@@ -173,10 +194,10 @@ class Pruning:
                 if attempt == ATTEMPTS - 1:
                     raise
             try:
-                self._bodies[item] = body = await work.cluster.get(kind, item.namespace, item.name)
+                self._bodies[item] = await self._work.cluster.get(kind, item.namespace, item.name)
             except NotFound:
                 break
-            if why := self._foreign(change, body):
+            if why := self._foreign(change, self._bodies[item]):
                 return why
         return ""
 

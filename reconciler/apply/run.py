@@ -20,7 +20,6 @@ from reconciler.apply.work import Work
 from reconciler.errors import ClusterError
 from reconciler.health import custom
 from reconciler.model.outcome import Report
-from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,7 +107,7 @@ async def _phases(work: Work) -> tuple[bool, dict[str, float]]:
     if not work.stop.is_set():
         current, problems = await inventories.widen(work)
     for change in work.plan.changes:
-        if change.held and change.action is Action.DELETE:
+        if change.held and change.leaves:
             work.ledger.unchanged(change, f"held back: {change.held}")
     applied = await Applying(work, problems).run()
     then = work.clock.monotonic()

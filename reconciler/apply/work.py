@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reconciler.model.plan import Action
-
 if TYPE_CHECKING:
     import asyncio
 
@@ -47,14 +45,14 @@ class Work:
         return self.clock.monotonic() + self.timeout(component)
 
     @property
-    def deletes(self) -> list[Change]:
-        """The changes that prune, in the plan's order."""
-        return [change for change in self.plan.changes if change.action is Action.DELETE and not change.held]
+    def leaving(self) -> list[Change]:
+        """The changes that delete or release, in the plan's order."""
+        return [change for change in self.plan.changes if change.leaves and not change.held]
 
     @property
     def applies(self) -> list[Change]:
         """All other changes, unchanged objects included, in the plan's order."""
-        return [change for change in self.plan.changes if change.action is not Action.DELETE]
+        return [change for change in self.plan.changes if not change.leaves]
 
 
 def acts(change: Change) -> bool:

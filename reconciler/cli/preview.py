@@ -89,10 +89,9 @@ def _print(repository: Repository, made: Preview, folded: Sequence[Folded], outp
     else:
         from reconciler.cli.checkout import commits
         from reconciler.cli.printing import print_document
-        from reconciler.model.plan import Action
 
-        gone = [item for item in folded if item.change.action is Action.DELETE]
-        kept = [item for item in folded if item.change.action is not Action.DELETE]
+        gone = [item for item in folded if item.change.leaves]
+        kept = [item for item in folded if not item.change.leaves]
         settings = [field.origin for environment in made.environments for field in environment.settings]
         head = commits(repository, (*_origins(kept), *settings), made.head)
         base = commits(repository, _origins(gone), made.base)

@@ -38,6 +38,7 @@ class Result(StrEnum):
     APPLIED = "applied"
     UNCHANGED = "unchanged"
     PRUNED = "pruned"
+    RELEASED = "released"
     SKIPPED = "skipped"
     FAILED = "failed"
 
@@ -68,6 +69,7 @@ class Phase(StrEnum):
     WAITING = "waiting"  # applied, and not healthy yet; `health` says why
     HEALTHY = "healthy"
     PRUNED = "pruned"
+    RELEASED = "released"  # no longer ours
     FAILED = "failed"
     SKIPPED = "skipped"
 

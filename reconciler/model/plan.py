@@ -28,6 +28,7 @@ class Action(StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
+    RELEASE = "release"  # git no longer wants it: it stays as it is, and is no longer ours
     MOVE = "move"  # to another component of the same environment; the object itself may change too
     UNCHANGED = "unchanged"
 
@@ -86,7 +87,7 @@ class Takeover:
 class Change:
     """What happens to one object.
 
-    `resource` is the desired object with our labels, as it will be sent (None for a delete). `uid` and
+    `resource` is the desired object with our labels, as it will be sent (None for a delete and a release). `uid` and
     `resource_version` are the live object's, "" where there is none. `force` is set where every conflict was named and
     may be overridden. `problem` is a failure that is known before the first write; such an object is not sent and its
     dependents are skipped. `notes` tell a person what is special (adoption, prediction from schema, move).
@@ -106,7 +107,7 @@ class Change:
     moved_from: str = ""
     takeover: Takeover | None = None  # what an adoption does beside the apply
     held: str = ""  # why it has to wait (suspended, outside of its window); it is shown and not carried out
-    deleting: bool = False  # of a delete: somebody has asked for it already
+    terminating: bool = False  # the live object to delete is being deleted already
     settles: bool = True  # False: the server would not keep git's values, so that the object differs after an apply too
 
     @property
@@ -124,6 +125,11 @@ class Change:
         """Whether somebody changed a field that is ours."""
         return any(change.drift for change in self.fields)
 
+    @property
+    def leaves(self) -> bool:
+        """Whether git no longer wants the object: it is deleted, or released."""
+        return self.action in (Action.DELETE, Action.RELEASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -140,8 +146,8 @@ class Refusal:
 class Plan:
     """The ordered changes of one environment. `id` is a digest bound to content: no commits, times or origins in it.
 
-    `changes` holds every object, unchanged ones too: first those to apply in graph order, then those to delete in
-    reverse graph order. `inventories` are the live ones by component.
+    `changes` holds every object, unchanged ones too: first those to apply in graph order, then those to delete or
+    to release in reverse graph order. `inventories` are the live ones by component.
     """
 
     environment: str

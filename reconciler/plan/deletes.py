@@ -1,4 +1,4 @@
-"""What git no longer wants: the members of our inventories that are to be deleted.
+"""What git no longer wants: the members of our inventories that are to be deleted, or to be released.
 
 A label alone is no proof, controllers copy labels (EndpointSlices carry those of their Service). A member is what
 carries the label of one of our ApplySets, was applied by us, and has no controller for an owner.
@@ -44,7 +44,7 @@ def members(observation: Observation, environment: Environment) -> dict[ObjectId
 def deletions(
     desired: Desired, observation: Observation, environment: Environment, owned: Mapping[ObjectId, str]
 ) -> tuple[Change, ...]:
-    """Return a delete for each member that git no longer wants, in no order yet."""
+    """Return a delete for each member that git no longer wants, in no order yet; those marked as orphans are released."""
     wanted = {resource.id for _, resource in desired.resources}
     kept = {component.name for component in environment.spec.components if not component.prune}
     gone = {
@@ -52,10 +52,14 @@ def deletions(
         for identity, component in owned.items()
         if identity not in wanted and component not in kept and not _disabled(observation.live[identity])
     }
-    staying = [*wanted, *(identity for identity in owned if identity not in gone)]
+    released = {identity for identity in gone if _mark(observation.live[identity], PRUNE) == "orphan"}
+    staying = [*wanted, *(identity for identity in owned if identity not in gone or identity in released)]
     holders = _Holders(staying, observation)
     return tuple(
-        _delete(identity, component, observation.live[identity], holders) for identity, component in gone.items()
+        _release(identity, component, observation.live[identity])
+        if identity in released
+        else _delete(identity, component, observation.live[identity], holders)
+        for identity, component in gone.items()
     )
 
 
@@ -81,7 +85,7 @@ class _Holders:
 
 def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders: _Holders) -> Change:
     metadata = live["metadata"]
-    deleting = "deletionTimestamp" in metadata
+    terminating = "deletionTimestamp" in metadata
     return Change(
         Action.DELETE,
         component,
@@ -89,9 +93,16 @@ def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
         problem=holders.problem(identity),
-        notes=("is being deleted already",) if deleting else (),
-        deleting=deleting,
+        notes=("is being deleted already",) if terminating else (),
+        terminating=terminating,
     )
+
+
+def _release(identity: ObjectId, component: str, live: Mapping[str, Any]) -> Change:
+    metadata = live["metadata"]
+    note = f"stays in the cluster as it is, and is ours no more ({PRUNE}: orphan)"
+    uid, version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
+    return Change(Action.RELEASE, component, identity, uid=uid, resource_version=version, notes=(note,))
 
 
 def _controlled(live: Mapping[str, Any]) -> bool:
@@ -99,5 +110,9 @@ def _controlled(live: Mapping[str, Any]) -> bool:
 
 
 def _disabled(live: Mapping[str, Any]) -> bool:
-    annotations = live["metadata"].get("annotations") or {}
-    return annotations.get(PRUNE) == "disabled" or annotations.get(RECONCILE) == "disabled"
+    return "disabled" in (_mark(live, PRUNE), _mark(live, RECONCILE))
+
+
+def _mark(live: Mapping[str, Any], name: str) -> str:
+    value: str = (live["metadata"].get("annotations") or {}).get(name, "")
+    return value

@@ -81,7 +81,11 @@ def _shrunken(
     counts, most = Counter(owned.values()), environment.policy.deletions.shrink
     for component in environment.spec.components:
         owns = counts[component.name]
-        ids = tuple(item.id for item in deletions if item.component == component.name and not item.deleting)
+        ids = tuple(
+            item.id
+            for item in deletions
+            if item.component == component.name and item.action is Action.DELETE and not item.terminating
+        )
         if owns < SMALL or len(ids) * 100 <= owns * most or not desired.components.get(component.name):
             continue
         yield Refusal(
@@ -104,15 +108,16 @@ def _protected(environment: Environment, deletions: Sequence[Change]) -> Iterato
         yield Refusal(
             "protected",
             f"{listed(ids)} would be deleted, and {kind} is a protected kind",
-            f"bring it back, keep it with the annotation reconciler.dev/prune: disabled on the live object, "
-            f"or take {kind} out of policy.deletions.protect",
+            "bring it back, or keep it with the annotation reconciler.dev/prune: disabled on the live object; accepted, it is "
+            "deleted after everything else is gone, and only if nothing needs it any more",
             tuple(ids),
+            acknowledgeable=True,
         )
 
 
 def _budget(environment: Environment, deletions: Sequence[Change], owned: Mapping[ObjectId, str]) -> Iterator[Refusal]:
     budget = environment.policy.deletions.budget(len(owned))
-    ids = tuple(change.id for change in deletions if not change.deleting)
+    ids = tuple(change.id for change in deletions if change.action is Action.DELETE and not change.terminating)
     if len(ids) > budget:
         yield Refusal(
             "budget",

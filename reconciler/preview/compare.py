@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REPLACE: Final = "reconciler.dev/replace"
 PRUNE: Final = ("reconciler.dev/prune", "reconciler.dev/reconcile")
-RISK: Final = (Action.DELETE, Action.REPLACE, Action.MOVE, Action.UPDATE, Action.CREATE)
+RISK: Final = (Action.DELETE, Action.REPLACE, Action.RELEASE, Action.MOVE, Action.UPDATE, Action.CREATE)
 _MARKS: Final = frozenset(("metadata", "labels", name) for name in (ENVIRONMENT_LABEL, PART_OF_LABEL))
 
 Placed = dict["ObjectId", tuple[str, "Resource"]]
@@ -69,6 +69,8 @@ def _gone(component: str, resource: Resource, kept: frozenset[str]) -> Change:
         notes = (f"stays in the cluster: component {component} does not prune",)
     elif any(resource.annotations.get(name) == "disabled" for name in PRUNE):
         notes = ("stays in the cluster: an annotation of it says so",)
+    elif resource.annotations.get(PRUNE[0]) == "orphan":
+        return Change(Action.RELEASE, component, resource.id, resource)
     return Change(Action.DELETE, component, resource.id, resource, notes=notes)
 
 

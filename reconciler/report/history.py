@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.model.history import Changed, Run
 
 STYLES = {"applied": "green", "interrupted": "yellow"}
-SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "move": ">"}
+SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "move": ">", "release": "o"}
 
 
 def find(runs: Sequence[Run], wanted: str) -> Run:

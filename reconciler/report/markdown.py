@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change, Plan
 
 VALUE_WIDTH = 120
+NOTE_WIDTH = 400
 
 
 def plan_markdown(plan: Plan, requests: Mapping[str, int]) -> str:
@@ -29,7 +30,7 @@ def _lines(plan: Plan, requests: Mapping[str, int]) -> Iterator[str]:
     for refusal in plan.refusals:
         yield f"> **Refused** ({refusal.rule}): {refusal.message}. {refusal.hint}"
         yield ""
-    risk = (Action.DELETE, Action.REPLACE, Action.MOVE, Action.UPDATE, Action.CREATE)
+    risk = (Action.DELETE, Action.REPLACE, Action.RELEASE, Action.MOVE, Action.UPDATE, Action.CREATE)
     for action in risk:
         changes = [change for change in plan.changes if change.action is action]
         if changes:
@@ -52,6 +53,8 @@ def _change(change: Change) -> Iterator[str]:
         yield f"  - held back: {change.held}"
     if change.problem:
         yield f"  - **cannot be applied**: {change.problem}"
+    for note in change.notes:
+        yield f"  - {code(note, NOTE_WIDTH)}"
     for field in change.fields:
         place = f" `{field.origin.given or field.origin}`" if field.origin is not None else ""
         old = "" if field.op == "add" else code(field.old)

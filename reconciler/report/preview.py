@@ -34,6 +34,7 @@ FOOTER: Final = 400  # characters kept free for what was left out
 ACTIONS: Final = tuple(action for action in Action if action is not Action.UNCHANGED)
 HEADINGS: Final = {
     Action.DELETE: "Deleted",
+    Action.RELEASE: "Released: they stay in the cluster",
     Action.REPLACE: "Deleted and made anew",
     Action.MOVE: "Moved to another component",
     Action.UPDATE: "Changed",
@@ -136,7 +137,7 @@ def _change(folded: Folded, environments: int) -> str:
 def _origin(change: Change) -> str:
     if change.resource is None or change.resource.origin is None or change.fields:
         return ""
-    return f" {'was ' if change.action is Action.DELETE else ''}{code(str(change.resource.origin))}"
+    return f" {'was ' if change.leaves else ''}{code(str(change.resource.origin))}"
 
 
 def _field(field: FieldChange) -> str:
@@ -192,7 +193,7 @@ def document(
         "changes": [
             {
                 "environments": list(item.environments),
-                **change_document(item.change, before if item.change.action is Action.DELETE else commits),
+                **change_document(item.change, before if item.change.leaves else commits),
             }
             for item in folded
         ],

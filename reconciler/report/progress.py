@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REFRESH_PER_SECOND = 8
 SHOWN_WAITS = 2
-_DONE = (Phase.APPLIED, Phase.WAITING, Phase.HEALTHY, Phase.PRUNED)
+_DONE = (Phase.APPLIED, Phase.WAITING, Phase.HEALTHY, Phase.PRUNED, Phase.RELEASED)
 
 
 class Progress(Protocol):

@@ -26,9 +26,18 @@ SIGNS: Final = {
     Action.UPDATE: ("~", "yellow"),
     Action.REPLACE: ("±", "red"),
     Action.DELETE: ("-", "red"),
+    Action.RELEASE: ("o", "cyan"),
     Action.MOVE: (">", "cyan"),
     Action.UNCHANGED: ("!", "red"),
 }
+_COLUMNS: Final = (
+    Result.APPLIED,
+    Result.UNCHANGED,
+    Result.PRUNED,
+    Result.RELEASED,
+    Result.FAILED,
+    Result.SKIPPED,
+)
 VALUE_WIDTH: Final = 200  # characters of a value that a line of text shows
 
 
@@ -87,18 +96,14 @@ def request_line(requests: Mapping[str, int]) -> str:
 
 def draw_report(console: Console, report: Report) -> None:
     """Draw the end of an apply: a table of components, what failed, the closing line."""
-    made = table(
-        "COMPONENT", "APPLIED", "UNCHANGED", "PRUNED", "FAILED", "SKIPPED", "SECONDS", right=(1, 2, 3, 4, 5, 6)
-    )
+    headers = ("COMPONENT", *(str(item).upper() for item in _COLUMNS), "SECONDS")
+    made = table(*headers, right=tuple(range(1, len(headers))))
     results: dict[str, Counter[Result]] = defaultdict(Counter)
     for outcome in report.outcomes:
         results[outcome.component][outcome.result] += 1
     for component, counts in results.items():
         spent = report.component_seconds.get(component)
-        cells = [
-            str(counts[item] or "")
-            for item in (Result.APPLIED, Result.UNCHANGED, Result.PRUNED, Result.FAILED, Result.SKIPPED)
-        ]
+        cells = [str(counts[item] or "") for item in _COLUMNS]
         made.add_row(component, *cells, f"{spent:.1f}" if spent is not None else "")
     console.print(made)
     for outcome in report.outcomes:
