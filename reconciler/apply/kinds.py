@@ -31,6 +31,11 @@ class Kinds:
         """Return a kind at its preferred version; None where the server does not serve it."""
         return self._discovery.preferred.get(kind)
 
+    @property
+    def namespaced(self) -> tuple[ApiResource, ...]:
+        """All kinds of objects in namespaces that can be listed, each at its preferred version."""
+        return tuple(item for item in self._discovery.preferred.values() if item.namespaced and "list" in item.verbs)
+
     def unknown(self, kind: GroupKind) -> bool:
         """Whether a kind may well exist, but its backend did not answer discovery."""
         return kind not in self._discovery.preferred and any(

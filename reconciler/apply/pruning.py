@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from reconciler.apply import releasing
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
+from reconciler.apply.needed import needed_by
 from reconciler.apply.schedule import Need, Schedule, State
 from reconciler.apply.waits import Goal, Wait
 from reconciler.errors import ClusterError, Conflict, NotFound
 from reconciler.model.applyset import FIELD_MANAGER, PART_OF_LABEL, applyset_id, parent_id
 from reconciler.model.identity import ObjectId
+from reconciler.model.outcome import Health, HealthState
 from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
@@ -27,20 +29,24 @@ if TYPE_CHECKING:
     from reconciler.cluster.port import Body
     from reconciler.model.api import ApiResource
     from reconciler.model.identity import GroupKind
-    from reconciler.model.outcome import Health
     from reconciler.model.plan import Change
 
 ATTEMPTS = 5
+PAUSE = 2.0  # seconds between two looks at what needs an object of a protected kind
+
+
+class StillNeeded(Exception):
+    """An object of a protected kind is needed by others for longer than was to be waited."""
 
 
 class Pruning:
-    """The pruning phase of one run."""
+    """The pruning phase of one run: all but what is of a protected kind, or in a second step only that."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, protected: bool = False) -> None:
         """Begin after the applying phase: what went wrong there holds deletes back."""
         self._work = work
         self._held = self._holding()
-        self._changes = {change.id: change for change in work.leaving}
+        self._changes = {change.id: change for change in work.leaving if change.protected is protected}
         self._bodies: dict[ObjectId, Body] = {}
         self._errors: dict[GroupKind, str] = {}
         self._schedule = Schedule(
@@ -148,7 +154,7 @@ class Pruning:
         self._work.ledger.started(change)
         try:
             left_alone = await (self._release(change) if change.action is Action.RELEASE else self._delete(change))
-        except ClusterError as error:
+        except (ClusterError, StillNeeded) as error:
             what = "released" if change.action is Action.RELEASE else "deleted"
             self._work.ledger.failed(change, f"not {what}: {error}")
             self._schedule.failed(item)
@@ -164,7 +170,9 @@ class Pruning:
             self._await_gone(change)
 
     async def _delete(self, change: Change) -> str:
-        """Delete one object; returns why it was left alone after all, or ""."""
+        """Delete one object; returns why it was left alone after all, or "". Raises StillNeeded."""
+        if change.protected:
+            await self._until_free(change)
 
         async def send(kind: ApiResource, body: Body) -> None:
             uid, version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
@@ -173,6 +181,15 @@ class Pruning:
             )
 
         return await self._bound(change, send)
+
+    async def _until_free(self, change: Change) -> None:
+        """Wait until nothing needs an object of a protected kind any more."""
+        work, deadline = self._work, self._work.deadline(change.component)
+        while users := await needed_by(work.cluster, work.kinds, change.id, self._bodies[change.id]):
+            if work.stop.is_set() or work.clock.monotonic() >= deadline:
+                raise StillNeeded(f"it is still needed by {users}")
+            work.ledger.waiting(change, Health(HealthState.CURRENT, f"not deleted yet: needed by {users}"))
+            await work.clock.sleep(PAUSE)
 
     async def _release(self, change: Change) -> str:
         """Give up one object; returns why it was left alone after all, or ""."""

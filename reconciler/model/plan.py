@@ -107,6 +107,7 @@ class Change:
     moved_from: str = ""
     takeover: Takeover | None = None  # what an adoption does beside the apply
     held: str = ""  # why it has to wait (suspended, outside of its window); it is shown and not carried out
+    protected: bool = False  # of a delete: of a kind that policy.deletions.protect names
     terminating: bool = False  # the live object to delete is being deleted already
     settles: bool = True  # False: the server would not keep git's values, so that the object differs after an apply too
 

@@ -64,7 +64,8 @@ def settle(
     refused = tuple(_conflict(resource, clash, schema) for clash in clashes if clash.stance == "fail")
     yielded = tuple(clash for clash in clashes if clash.stance == "yield")
     body = _without(resource.body, [clash.path for clash in yielded], schema)
-    force = any(clash.stance == "force" for clash in clashes)
+    nobodys = not any(True for _ in entries(live))  # the server would count all of it as `before-first-apply`'s
+    force = nobodys or any(clash.stance == "force" for clash in clashes)
     return Settlement(body, force and not refused, yielded, refused)
 
 

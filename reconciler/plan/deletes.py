@@ -54,11 +54,11 @@ def deletions(
     }
     released = {identity for identity in gone if _mark(observation.live[identity], PRUNE) == "orphan"}
     staying = [*wanted, *(identity for identity in owned if identity not in gone or identity in released)]
-    holders = _Holders(staying, observation)
+    holders, protect = _Holders(staying, observation), environment.policy.deletions.protect
     return tuple(
         _release(identity, component, observation.live[identity])
         if identity in released
-        else _delete(identity, component, observation.live[identity], holders)
+        else _delete(identity, component, observation.live[identity], holders, protected=identity.kind in protect)
         for identity, component in gone.items()
     )
 
@@ -83,7 +83,9 @@ class _Holders:
         return f"deleting it would take along what is to stay ({counted(held)}): move or remove that first, or keep it"
 
 
-def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders: _Holders) -> Change:
+def _delete(
+    identity: ObjectId, component: str, live: Mapping[str, Any], holders: _Holders, *, protected: bool
+) -> Change:
     metadata = live["metadata"]
     terminating = "deletionTimestamp" in metadata
     return Change(
@@ -94,6 +96,7 @@ def _delete(identity: ObjectId, component: str, live: Mapping[str, Any], holders
         resource_version=metadata.get("resourceVersion", ""),
         problem=holders.problem(identity),
         notes=("is being deleted already",) if terminating else (),
+        protected=protected,
         terminating=terminating,
     )
 

@@ -108,8 +108,8 @@ def _protected(environment: Environment, deletions: Sequence[Change]) -> Iterato
         yield Refusal(
             "protected",
             f"{listed(ids)} would be deleted, and {kind} is a protected kind",
-            "bring it back, or keep it with the annotation reconciler.dev/prune: disabled on the live object; accepted, it is "
-            "deleted after everything else is gone, and only if nothing needs it any more",
+            "bring it back, or keep it with the annotation reconciler.dev/prune: disabled (or orphan) on the live "
+            "object; accepted, it is deleted after everything else is gone, and only if nothing needs it any more",
             tuple(ids),
             acknowledgeable=True,
         )

@@ -73,15 +73,17 @@ class World:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     name: str = "dev"
 
+    policy: Mapping[str, Any] | None = None
+
     async def plan(self, components: Mapping[str, str], settings: Settings | None = None) -> Plan:
         """Plan what applying these components (YAML by name) would do; `settings` are keys of their components."""
-        return (await planned(self.cluster, self.name, components, settings or {})).plan
+        return (await planned(self.cluster, self.name, components, settings or {}, self.policy)).plan
 
     async def apply(
         self, components: Mapping[str, str], settings: Settings | None = None, *, wait: bool = True
     ) -> Report:
         """Plan and apply."""
-        made = await planned(self.cluster, self.name, components, settings or {})
+        made = await planned(self.cluster, self.name, components, settings or {}, self.policy)
         self.events.clear()
         return await run.apply(
             self.cluster,
@@ -113,9 +115,15 @@ class Planned:
     observation: Observation
 
 
-async def planned(cluster: Cluster, name: str, components: Mapping[str, str], settings: Settings) -> Planned:
+async def planned(
+    cluster: Cluster,
+    name: str,
+    components: Mapping[str, str],
+    settings: Settings,
+    policy: Mapping[str, Any] | None = None,
+) -> Planned:
     """Plan what applying these components (YAML by name) would do, as a run of the command line does."""
-    environment = described(name, components, settings)
+    environment = described(name, components, settings, policy)
     desired = mark.marked(Desired(name, None, {part: resources(text) for part, text in components.items()}))
     edges = graph.build(desired, environment)
     observation = await read.observe(cluster, desired, name)
@@ -126,20 +134,22 @@ async def planned(cluster: Cluster, name: str, components: Mapping[str, str], se
     return Planned(plan, environment, observation)
 
 
-def described(name: str, components: Mapping[str, str], settings: Settings) -> Environment:
-    """Return an environment of these components that lets everything be deleted."""
+def described(
+    name: str, components: Mapping[str, str], settings: Settings, policy: Mapping[str, Any] | None = None
+) -> Environment:
+    """Return an environment of these components that lets everything be deleted, unless its policy says otherwise."""
     listed = [{"name": part, "path": part, **settings.get(part, {})} for part in components]
-    policy = {"deletions": {"max": 10_000, "protect": []}}
     return Environment.model_validate(
         {
             "apiVersion": "reconciler.dev/v1alpha1",
             "kind": "Environment",
             "metadata": {"name": name},
-            "spec": {"cluster": {"sandbox": True}, "components": listed, "policy": policy},
+            "spec": {"cluster": {"sandbox": True}, "components": listed, "policy": policy or FREE},
         }
     )
 
 
+FREE: Mapping[str, Any] = {"deletions": {"max": 10_000, "protect": []}}
 WRITES = ("apply", "create", "update", "patch", "delete")
 
 
