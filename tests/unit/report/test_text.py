@@ -98,6 +98,7 @@ def test_the_document_has_the_stable_keys() -> None:
         "replace": 0,
         "delete": 1,
         "move": 0,
+        "release": 0,
         "unchanged": 1,
         "held": 0,
     }
