@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IN_FLIGHT = 16
-TRIES = 6
+TRIES = 6  # of a request that the server has answered with an error
+ABSENT_TRIES = 8  # of one that it did not answer, or has no time for: 11 to 22 s, as long as a restart may take
 FIRST_TRIES = 3  # before the server has ever answered: it may just be the wrong address
 FIRST_PAUSE = 0.2  # seconds; doubled with each further try, and drawn between half and all of that
 LONGEST_PAUSE = 10.0
@@ -131,9 +132,15 @@ class Requests:
                 failure, may_repeat = unsent.error, True
             except ClusterError as error:
                 failure, may_repeat = error, request.repeatable or error.status == 429
-            if not (failure.retryable and may_repeat) or attempt >= (TRIES if self.reached else FIRST_TRIES):
+            if not (failure.retryable and may_repeat) or attempt >= self._tries(failure):
                 raise failure
             await self.sleep(_pause(attempt, failure))
+
+    def _tries(self, failure: ClusterError) -> int:
+        """Return how often a request is sent that fails like this."""
+        if not self.reached:
+            return FIRST_TRIES
+        return ABSENT_TRIES if failure.status in (0, 429, 503) else TRIES
 
     async def _answer(self, request: Request, authorization: str) -> Answer:
         answer = await self.send(request, authorization)

@@ -20,6 +20,7 @@ READ = Request("get", "GET", "/api/v1/namespaces/x")
 CREATE = Request("create", "POST", "/api/v1/namespaces", repeatable=False)
 OK = Answer(200, b'{"kind": "Namespace"}')
 BUSY = Answer(503, b"busy")
+BROKEN = Answer(500, b"broken")
 LOST = Unavailable("the connection was lost")
 REFUSED = Unsent(Unavailable("cannot connect"))
 
@@ -71,12 +72,22 @@ async def test_what_is_unavailable_is_asked_again_after_longer_and_longer_pauses
     assert 0.1 <= first <= 0.2 <= second <= 0.4 <= third <= 0.8
 
 
-async def test_it_gives_up_in_the_end() -> None:
-    script = Script([BUSY] * requests.TRIES)
+@pytest.mark.parametrize(("answer", "tries"), [(BUSY, requests.ABSENT_TRIES), (BROKEN, requests.TRIES)])
+async def test_it_gives_up_in_the_end(answer: Answer, tries: int) -> None:
+    """A server that is away may come back; one that answers with an error is not asked for as long."""
+    script = Script([answer] * tries)
     with pytest.raises(Unavailable) as caught:
         await script.requests.answer(READ)
-    assert caught.value.status == 503
+    assert caught.value.status == answer.status
     assert not script.answers
+
+
+async def test_a_restart_of_the_server_is_outlasted() -> None:
+    """Ten seconds of it, at the least."""
+    script = Script([OK, *([REFUSED] * (requests.ABSENT_TRIES - 1)), OK])
+    await script.requests.answer(READ)
+    await script.requests.answer(READ)
+    assert sum(script.pauses) >= 10
 
 
 async def test_a_server_that_never_answered_is_not_tried_for_long() -> None:
