@@ -25,7 +25,7 @@ MISSING: Final = _Missing()
 
 
 class Type(StrEnum):
-    """What a value may be. INT_OR_STRING, QUANTITY and BYTES are strings or numbers with an equality of their own."""
+    """What a value may be. INT_OR_STRING and what follows are strings or numbers with an equality of their own."""
 
     OBJECT = "object"
     ARRAY = "array"
@@ -37,6 +37,7 @@ class Type(StrEnum):
     QUANTITY = "quantity"
     BYTES = "bytes"
     TIME = "time"
+    DURATION = "duration"
     ANY = "any"
 
 
@@ -63,6 +64,7 @@ class Schema:
     default: Any = MISSING
     preserve_unknown: bool = False
     nullable: bool = False
+    asked: Mapping[str, Any] = field(default_factory=dict)  # constraints beyond the type, by their OpenAPI keyword
 
     def child(self, key: str) -> Schema:
         """Return the schema of a map entry; ANY where the schema does not say."""

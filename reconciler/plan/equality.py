@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.model.schema import MISSING, Schema, Type
+from reconciler.plan.duration import nanoseconds
 from reconciler.plan.quantity import same_amount
 
 
@@ -80,6 +81,9 @@ def _same_text(wanted: str, live: str, kind: Type) -> bool:
     if kind is Type.TIME:
         moment, other = _instant(wanted), _instant(live)
         return moment is not None and moment == other
+    if kind is Type.DURATION:
+        length = nanoseconds(wanted)
+        return length is not None and length == nanoseconds(live)
     return False
 
 

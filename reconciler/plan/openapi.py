@@ -12,12 +12,19 @@ from typing import Any, Final
 
 from reconciler.model.identity import GroupVersionKind
 from reconciler.model.schema import ANYTHING, MISSING, ListType, Schema, Type
+from reconciler.plan import constraints
 
 Raw = Mapping[str, Any]
 
-_FORMATS: Final = {"byte": Type.BYTES, "date-time": Type.TIME, "int-or-string": Type.INT_OR_STRING}
+_FORMATS: Final = {
+    "byte": Type.BYTES,
+    "date-time": Type.TIME,
+    "duration": Type.DURATION,
+    "int-or-string": Type.INT_OR_STRING,
+}
 _TYPES: Final = {str(item): item for item in Type}
-_QUANTITY: Final = "api.resource.Quantity"
+_NAMED: Final = {".api.resource.Quantity": Type.QUANTITY, ".meta.v1.Duration": Type.DURATION}
+"""Components whose documents only say that they are strings, by the end of their name."""
 
 _FILLED_IN: Final[dict[str, Raw]] = {
     # Defaults that Kubernetes fills in by code, so that no document tells them, where they are inside atomic values.
@@ -87,8 +94,9 @@ class _Document:
     def _component(self, name: str) -> Schema:
         if name not in self._made:
             raw = _completed(name, self._components.get(name))
-            if name.endswith(_QUANTITY):
-                self._made[name] = Schema(Type.QUANTITY)
+            known = next((kind for end, kind in _NAMED.items() if name.endswith(end)), None)
+            if known is not None:
+                self._made[name] = Schema(known)
             else:
                 self._made[name] = ANYTHING if raw is None else self.node(raw)
         return self._made[name]
@@ -114,6 +122,7 @@ class _Document:
             preserve_unknown=bool(raw.get("x-kubernetes-preserve-unknown-fields"))
             or (kind in (Type.OBJECT, Type.ANY) and not properties and not values),
             nullable=bool(raw.get("nullable")),
+            asked=constraints.of(raw),
         )
 
 

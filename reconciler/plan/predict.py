@@ -1,7 +1,7 @@
 """What can be known of a new object without asking the server: whether its kind's schema allows it.
 
-Built-in kinds are checked for unknown fields and for maps and lists in wrong places; kinds of a
-CustomResourceDefinition for required fields too, which the server takes from the same schema.
+Built-in kinds are checked for unknown fields, for wrong types and for values that are not among those of an enum; kinds of
+a CustomResourceDefinition for required fields and all other constraints too, which the server takes from the same schema.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.model import tree
 from reconciler.model.path import format_path
 from reconciler.model.schema import Type
+from reconciler.plan import constraints
+from reconciler.plan.equality import zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ _SCALARS = {
     Type.QUANTITY: (int, float, str),
     Type.BYTES: (str,),
     Type.TIME: (str,),
+    Type.DURATION: (str,),
 }
 _WORDS = {Type.OBJECT: "a map", Type.ARRAY: "a list"}
 
@@ -41,7 +44,11 @@ def violations(resource: Resource, schema: Schema, *, custom: bool) -> tuple[str
 
 
 def _violations(value: Any, schema: Schema, steps: Steps, *, custom: bool) -> Iterator[tuple[Steps, str]]:
-    if value is None or schema.type is Type.ANY:
+    if value is None:
+        return
+    if schema.asked and (custom or not zero(value)):  # built-in kinds read an empty value as none
+        yield from ((steps, words) for words in constraints.broken(value, schema.asked))
+    if schema.type is Type.ANY:
         return
     if isinstance(value, dict) and schema.type is Type.OBJECT:
         yield from _of_map(value, schema, steps, custom=custom)
