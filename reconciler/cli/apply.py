@@ -41,6 +41,7 @@ class Choices:
     kept: SavedPlan | None
     lock_timeout: float
     output: Output
+    cluster: str = ""  # uid of the one that is spoken to, where a kept plan is to be compared
 
 
 def apply(
@@ -83,10 +84,13 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
     from reconciler.apply import lease
     from reconciler.cli.connect import connected
     from reconciler.clock import SystemClock
+    from reconciler.observe import read as observe
 
     async with connected(checkout.environment) as (cluster, memory):
         planned = await pipeline.plan(checkout, cluster, memory)
         _show(workspace, planned.plan, cluster, choices)
+        if choices.kept is not None:
+            choices = replace(choices, cluster=await observe.cluster_uid(cluster))
         if (code := _verdict(planned.plan, choices)) is not None:
             return code
         if planned.plan.empty:  # nothing will be written, so there is no writer to keep out
@@ -123,7 +127,7 @@ def _verdict(plan: Plan, choices: Choices) -> Exit | None:
     from reconciler.report import saved
 
     if choices.kept is not None:
-        saved.require_same(choices.kept, plan)
+        saved.require_same(choices.kept, plan, choices.cluster)
     if choices.acknowledge is not None and choices.acknowledge != plan.id:
         raise UnsafePlan(
             f"the plan of now is {plan.id}, not {choices.acknowledge}: something that matters changed; "

@@ -31,9 +31,9 @@ def diff(
 
     workspace = open_workspace(invocation(context))
     checkout = open_environment(workspace, environment)
-    planned, requests = asyncio.run(_plan(checkout))
+    planned, requests, cluster = asyncio.run(_plan(checkout, identify=save is not None))
     if save is not None:
-        saved.save(save, planned.plan)
+        saved.save(save, planned.plan, cluster)
     print_plan(workspace, planned.plan, requests, output)
     if planned.plan.refusals:
         return Exit.REFUSED
@@ -42,10 +42,12 @@ def diff(
     return Exit.CHANGES if exit_code and not planned.plan.empty else Exit.OK
 
 
-async def _plan(checkout: Checkout) -> tuple[Planned, dict[str, int]]:
+async def _plan(checkout: Checkout, *, identify: bool) -> tuple[Planned, dict[str, int], str]:
     from reconciler import pipeline
     from reconciler.cli.connect import connected
+    from reconciler.observe import read as observe
 
     async with connected(checkout.environment) as (cluster, memory):
         planned = await pipeline.plan(checkout, cluster, memory)
-        return planned, cluster.requests.snapshot()
+        uid = await observe.cluster_uid(cluster) if identify else ""
+        return planned, cluster.requests.snapshot(), uid

@@ -37,8 +37,8 @@ class Action(StrEnum):
 class FieldChange:
     """One field of one object. Secret values are masked before they get here.
 
-    `manager` is who set the live value last, where that was not us; `drift` says that the field was ours and somebody
-    changed it. `origin` is None only where git has no say.
+    `manager` is who set the live value last, where that was not us, and `when` the time of its last write (RFC 3339);
+    `drift` says that the field was ours and somebody changed it. `origin` is None only where git has no say.
     """
 
     path: str
@@ -47,18 +47,23 @@ class FieldChange:
     new: Any = None
     origin: Origin | None = None
     manager: str | None = None
+    when: str = ""
     drift: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FieldConflict:
-    """A field that another manager owns with another value, and that the policy does not let us take."""
+    """A field that another manager owns with another value, and that the policy does not let us take.
+
+    `when` is the time of the manager's last write (RFC 3339), which need not be the one that set this field.
+    """
 
     path: str
     manager: str
     ours: Any
     theirs: Any
     origin: Origin | None = None
+    when: str = ""
 
 
 class Writer(NamedTuple):

@@ -58,6 +58,16 @@ async def observe(cluster: Cluster, desired: Desired, environment: str) -> Obser
     )
 
 
+async def cluster_uid(cluster: Cluster) -> str:
+    """Return what tells a cluster from every other, the uid of its namespace kube-system; "" where it may not be read."""
+    try:
+        body = await cluster.get(NAMESPACES, "", "kube-system")
+    except (Forbidden, NotFound):
+        return ""
+    uid: str = body["metadata"]["uid"]
+    return uid
+
+
 def _resources(
     wanted: Iterable[Resource], inventories: Iterable[Inventory], discovery: Discovery
 ) -> tuple[ApiResource, ...]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.errors import Conflict, Forbidden, Invalid
+from reconciler.errors import Conflict, Invalid
 from reconciler.model.observation import Prediction
 from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change
-from reconciler.plan import mask, settling
+from reconciler.plan import immutable, mask, settling
 from reconciler.plan.cases import State
 from reconciler.plan.conflicts import Settlement, settle, told
 from reconciler.plan.fields import NOTHING_TAKEN, Comparison, changes
+from reconciler.plan.losses import losses, stopped
 from reconciler.plan.predict import violations
 from reconciler.plan.takeover import takeover
 
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
     from reconciler.environment import Policy
     from reconciler.errors import ClusterError
+    from reconciler.model.plan import FieldChange
     from reconciler.plan.cases import Case
     from reconciler.plan.differences import Difference
 
 REPLACE = "reconciler.dev/replace"
 NO_DRY_RUN = "does not support dry run"  # of a webhook with sideEffects; the server's words
+UNPROCESSABLE: Final = 422
+_DENIALS: Final = ("admission webhook", "denied request")  # of webhooks and of ValidatingAdmissionPolicies
 UNASKED: Final = Prediction()
-_IMMUTABLE = ("immutable", "updates to ", "cannot change roleRef", "may not change", "may not be changed")
+SHOWN: Final = 5  # fields that a message names
 
 
 def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
@@ -49,15 +53,22 @@ def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
     if case.state is State.BROKEN:
         return replace(change, action=Action.UPDATE if case.live else Action.CREATE, problem=case.problem)
     if case.state is State.ABSENT:
-        return _created(case, change)
+        return _created(case, change, prediction)
     if case.state is State.FOREIGN:
         return replace(change, action=Action.UPDATE, problem=f"belongs to {case.standing.owner}: {case.standing.hint}")
     return _updated(case, change, prediction, policy)
 
 
-def _created(case: Case, change: Change) -> Change:
+def _created(case: Case, change: Change, prediction: Prediction | None) -> Change:
     problems = violations(case.resource, case.schema, custom=case.served is None)
     notes = () if case.served else ("the kind does not exist yet; checked against its definition in git",)
+    error = prediction.error if prediction is not None else None
+    if error is not None:
+        words = mask.server_words(case.resource.id, error)
+        if error.status == UNPROCESSABLE and not any(sign in str(error) for sign in _DENIALS):
+            problems = (*problems, words)
+        elif not problems:  # what else is applied before may change its mind
+            notes = (*notes, f"the server would refuse it at present: {words}")
     return replace(change, action=Action.CREATE, notes=notes, problem="; ".join(problems))
 
 
@@ -131,15 +142,29 @@ def _failed(case: Case, change: Change, error: ClusterError | None, settled: Set
         words = "; ".join((*violations(case.resource, case.schema, custom=False), words))
     if isinstance(error, Conflict):
         return replace(change, problem=f"conflict: {words}")
-    if isinstance(error, Invalid | Forbidden) and any(sign in str(error) for sign in _IMMUTABLE):
-        if case.resource.annotations.get(REPLACE) == "allowed":
-            note = "an immutable field changes: the object is deleted and made anew (reconciler.dev/replace: allowed)"
-            return replace(change, action=Action.REPLACE, notes=(*change.notes, note))
-        way_out = (
-            'change it back, or annotate the object with reconciler.dev/replace: "allowed" to delete and make it anew'
-        )
-        return replace(change, problem=f"an immutable field changes: {words} ({way_out})")
+    if immutable.refused(error):
+        return _immutable(case, change, error, words)
     return replace(change, problem=words)
+
+
+def _immutable(case: Case, change: Change, error: ClusterError, words: str) -> Change:
+    """Return a change of what may not change: the object is made anew where its annotation allows that, else refused."""
+    named = immutable.fields(error, change.fields)
+    which = "; ".join(_place(field) for field in named[:SHOWN]) or words
+    live = case.live or {}
+    lost = ", ".join(filter(None, (stopped(live), *losses(live))))
+    if case.resource.annotations.get(REPLACE) == "allowed":
+        note = f"an immutable field changes ({which}): the object is deleted and made anew (reconciler.dev/replace: allowed)"
+        warning = (f"lost with it: {lost}",) if lost else ()
+        return replace(change, action=Action.REPLACE, notes=(*change.notes, note, *warning))
+    price = f", which loses {lost}" if lost else ""
+    way_out = f'annotate the object with reconciler.dev/replace: "allowed" to delete and make it anew{price}'
+    said = f"; the server: {words}" if which != words else ""
+    return replace(change, problem=f"an immutable field changes: {which} (change it back, or {way_out}){said}")
+
+
+def _place(field: FieldChange) -> str:
+    return f"{field.path} ({field.origin})" if field.origin is not None else field.path
 
 
 def _notes(case: Case) -> tuple[str, ...]:

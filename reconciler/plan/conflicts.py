@@ -114,7 +114,8 @@ def _conflict(resource: Resource, clash: Clash, schema: Schema) -> FieldConflict
     ours = at(resource.body, clash.path, schema)
     manager = clash.entry.manager + (f" ({clash.entry.subresource})" if clash.entry.subresource else "")
     origin = tree.origin_at(resource.body, indexed(resource.body, clash.path, schema))
-    conflict = FieldConflict(format_path(clash.path), manager, ours, clash.theirs, origin or resource.origin)
+    path, origin = format_path(clash.path), origin or resource.origin
+    conflict = FieldConflict(path, manager, ours, clash.theirs, origin, clash.entry.time)
     return mask.masked_conflict(conflict) if mask.is_secret(resource.id) else conflict
 
 

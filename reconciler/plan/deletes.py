@@ -13,6 +13,7 @@ from reconciler.model.applyset import ENVIRONMENT_LABEL
 from reconciler.model.identity import GroupKind
 from reconciler.model.plan import Action, Change
 from reconciler.plan.cases import DEFINITION, RECONCILE
+from reconciler.plan.losses import losses
 from reconciler.plan.managed import own_fields
 from reconciler.plan.ownership import Owners
 from reconciler.plan.words import counted
@@ -88,14 +89,17 @@ def _delete(
 ) -> Change:
     metadata = live["metadata"]
     terminating = "deletionTimestamp" in metadata
+    problem = holders.problem(identity)
+    lost = "" if problem else ", ".join(losses(live))
+    notes = [*(("is being deleted already",) if terminating else ()), *((f"lost with it: {lost}",) if lost else ())]
     return Change(
         Action.DELETE,
         component,
         identity,
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
-        problem=holders.problem(identity),
-        notes=("is being deleted already",) if terminating else (),
+        problem=problem,
+        notes=tuple(notes),
         protected=protected,
         terminating=terminating,
     )

@@ -140,6 +140,7 @@ def _change(comparison: Comparison, item: Difference, path: str) -> FieldChange:
         _new(comparison, item),
         _origin(comparison.resource, item.path, comparison.schema),
         entry.manager if entry is not None else None,
+        entry.time if entry is not None else "",
         drift=entry is not None and entry.by_person and owned is not None and not owns(owned, item.path),
     )
 

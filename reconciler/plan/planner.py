@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.environment.windows import OPEN
 from reconciler.model.plan import Plan
-from reconciler.plan import cases, holding
+from reconciler.plan import cases, holding, renames
 from reconciler.plan.answers import answer
 from reconciler.plan.deletes import deletions, members
 from reconciler.plan.graph import with_deletions
@@ -47,6 +47,9 @@ def make(
     owned = members(observation, environment)
     why = holding.reasons(environment, closed.components)
     deleted = {change.id: change for change in holding.held(deletions(desired, observation, environment, owned), why)}
+    renamed = renames.told(applied, deleted, observation.live)
+    applied |= {identity: renamed[identity] for identity in applied.keys() & renamed}
+    deleted |= {identity: renamed[identity] for identity in deleted.keys() & renamed}
     gone = {identity: (change.component, observation.live[identity]) for identity, change in deleted.items()}
     whole = with_deletions(graph, gone)
     changes = (

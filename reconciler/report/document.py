@@ -128,6 +128,7 @@ def field_document(field: FieldChange, commits: Mapping[tuple[str, int], str]) -
         "new": field.new,
         "origin": origin_document(field.origin, commits),
         "manager": field.manager,
+        "when": field.when or None,
         "drift": field.drift,
     }
 
@@ -136,6 +137,7 @@ def _conflict(conflict: FieldConflict, commits: Mapping[tuple[str, int], str]) -
     return {
         "path": conflict.path,
         "manager": conflict.manager,
+        "when": conflict.when or None,
         "ours": conflict.ours,
         "theirs": conflict.theirs,
         "origin": origin_document(conflict.origin, commits),

@@ -59,7 +59,7 @@ def _change(change: Change) -> Iterator[str]:
         place = f" `{field.origin.given or field.origin}`" if field.origin is not None else ""
         old = "" if field.op == "add" else code(field.old)
         new = "" if field.op == "remove" else code(field.new)
-        drift = f" (drift, set by {field.manager})" if field.drift else ""
+        drift = f" (drift, set by {field.manager} at {field.when})" if field.drift else ""
         yield f"  - `{field.path}`: {old} → {new}{place}{drift}"
 
 

@@ -172,7 +172,7 @@ def draw_change(console: Console, change: Change) -> None:
 def _draw_field(console: Console, field: FieldChange) -> None:
     console.print(f"      {one_line(field.path)}")
     if field.op != "add":
-        who = f"  {'drift, ' if field.drift else ''}set by {field.manager}" if field.manager else ""
+        who = f"  {'drift, ' if field.drift else ''}set by {field.manager}{_when(field.when)}" if field.manager else ""
         console.print(Text.assemble("        ", (f"- {_value(field.old)}", "red"), (who, "dim")))
     if field.op != "remove":
         console.print(Text.assemble("        ", (f"+ {_value(field.new)}", "green"), (_place(field.origin), "dim")))
@@ -180,8 +180,13 @@ def _draw_field(console: Console, field: FieldChange) -> None:
 
 def _draw_conflict(console: Console, conflict: FieldConflict) -> None:
     console.print(Text.assemble("      ", ("conflict ", "bold red"), f"{conflict.path} is owned by {conflict.manager}"))
-    console.print(f"        theirs {_value(conflict.theirs)}")
+    last = f"  last wrote{_when(conflict.when)}" if conflict.when else ""
+    console.print(Text.assemble(f"        theirs {_value(conflict.theirs)}", (last, "dim")))
     console.print(Text.assemble(f"        ours   {_value(conflict.ours)}", (_place(conflict.origin), "dim")))
+
+
+def _when(time: str) -> str:
+    return f" at {time}" if time else ""
 
 
 def _place(origin: Origin | None) -> str:

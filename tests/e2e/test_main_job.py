@@ -296,7 +296,7 @@ def test_a_saved_plan_is_applied_exactly_or_refused(repository: Platform, contro
     repository.expect(0, "diff", repository.name, "--save", plan)
     change(repository, "environments/%N/web/kustomization.yaml", "count: 3", "count: 4")
     stale = repository.expect(4, "apply", repository.name, "--plan", plan)
-    assert "git wants something else" in stale.err
+    assert "web: spec.replicas: git's value changed" in stale.err
     change(repository, "environments/%N/web/kustomization.yaml", "count: 4", "count: 3")
     repository.expect(0, "apply", repository.name, "--plan", plan)
     told = kubectl(control_plane, "-n", repository.name, "get", "deployment", "web", "-o", "jsonpath={.spec.replicas}")

@@ -41,7 +41,8 @@ PLAN = Plan(
                     "grafana:13.2.0",
                     IMAGES,
                     "kubectl-set",
-                    True,
+                    "2026-11-24T10:00:00Z",
+                    drift=True,
                 ),
             ),
             "uid-1",
@@ -66,7 +67,7 @@ def test_each_field_tells_old_new_and_place() -> None:
     """A changed field shows both values, who set the live one, and the line of git that wants the other."""
     text = drawn(PLAN)
     assert "~ Deployment/grafana -n monitoring" in text
-    assert "- grafana:bad  drift, set by kubectl-set" in text
+    assert "- grafana:bad  drift, set by kubectl-set at 2026-11-24T10:00:00Z" in text
     assert "+ grafana:13.2.0  overlays/tiers/dev/images.yaml:7 (images)" in text
 
 
@@ -117,7 +118,10 @@ def test_markdown_begins_with_what_is_lost() -> None:
     """Deletions stand before updates."""
     text = plan_markdown(PLAN, REQUESTS)
     assert text.index("**delete 1**") < text.index("**update 1**")
-    assert "`grafana:bad` → `grafana:13.2.0` `overlays/tiers/dev/images.yaml:7` (drift, set by kubectl-set)" in text
+    assert (
+        "`grafana:bad` → `grafana:13.2.0` `overlays/tiers/dev/images.yaml:7` (drift, set by kubectl-set at 2026-11-24T10:00:00Z)"
+        in text
+    )
 
 
 def test_a_report_names_failures_and_folds_what_they_held_back() -> None:
