@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from reconciler.errors import ClusterError
     from reconciler.model.identity import ObjectId
     from reconciler.model.plan import FieldChange, FieldConflict
+
+
+_REFUSER: Final = re.compile(
+    r"""exceeded quota: [\w.-]+|admission webhook "[\w.-]+" denied the request|ValidatingAdmissionPolicy '[\w.-]+'"""
+)
 
 
 def is_secret(identity: ObjectId) -> bool:
@@ -53,6 +59,8 @@ def server_words(identity: ObjectId, error: ClusterError) -> str:
     fields = (
         [str(cause.get("field", "")) for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
     )
+    if refuser := _REFUSER.search(str(error)):
+        return f"{refuser[0]}; the rest of its words is left out, it may quote the Secret"
     return f"the server says {error.reason or error.status or 'nothing'}" + (
         f" about {', '.join(fields)}" if fields else "; its words are left out, they may quote the Secret"
     )
