@@ -67,7 +67,7 @@ def load(files: FileTree, path: str) -> Environment:
         problems += _meaning(files, directory, path, document, environment)
     if problems or environment is None:
         raise InvalidEnvironment(sorted(set(problems)))
-    return environment
+    return environment.with_lines(_needs(document, environment))
 
 
 def _absent(files: FileTree, path: str) -> Problem:
@@ -229,11 +229,7 @@ def _path_problem(files: FileTree, directory: str, path: str) -> str:
 
 def _cycles(path: str, document: Any, environment: Environment) -> Iterator[Problem]:
     """Name each circle of dependsOn once, with the line of every edge."""
-    lines = {
-        (component.name, name): _line(document, ("spec", "components", index, "dependsOn", position))
-        for index, component in enumerate(environment.spec.components)
-        for position, name in enumerate(component.depends_on)
-    }
+    lines = _needs(document, environment)
     needs = {component.name: component.depends_on for component in environment.spec.components}
     done: set[str] = set()
     for start in needs:
@@ -242,6 +238,15 @@ def _cycles(path: str, document: Any, environment: Environment) -> Iterator[Prob
             edges = list(zip(circle, [*circle[1:], circle[0]], strict=True))
             told = ", ".join(f"{one} needs {other} (line {lines[one, other]})" for one, other in edges)
             yield Problem(path, lines[edges[0]], f"components need each other in a circle: {told}", "take one edge out")
+
+
+def _needs(document: Any, environment: Environment) -> dict[tuple[str, str], int]:
+    """Return the line of each `dependsOn`, by component and what it needs."""
+    return {
+        (component.name, name): _line(document, ("spec", "components", index, "dependsOn", position))
+        for index, component in enumerate(environment.spec.components)
+        for position, name in enumerate(component.depends_on)
+    }
 
 
 def _circle(start: str, needs: dict[str, tuple[str, ...]], done: set[str]) -> list[str]:

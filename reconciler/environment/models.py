@@ -7,11 +7,12 @@ in one go, each with file and line.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotation
 from typing import Annotated, Any, Literal
 
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it looks through every installed package for some
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -235,6 +236,19 @@ class Environment(Strict):
     kind: Literal["Environment"]
     metadata: Metadata
     spec: Spec
+    _lines: Mapping[tuple[str, str], int] = PrivateAttr(default_factory=dict)
+
+    def with_lines(self, lines: Mapping[tuple[str, str], int]) -> Environment:
+        """Return the environment with the line of each `dependsOn`, by component and what it needs."""
+        found = self.model_copy()
+        found._lines = lines  # noqa: SLF001 - its own
+        return found
+
+    def place_of(self, component: str, needs: str) -> str:
+        """Return `file:line` of a component's need; without the line where that is not known."""
+        place = f"environments/{self.name}/environment.yaml"
+        line = self._lines.get((component, needs))
+        return place if line is None else f"{place}:{line}"
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.errors import ConfigError, DependencyCycle, Problem
 from reconciler.model.graph import ComponentEdge, Edge, Graph
 from reconciler.model.identity import ObjectId
-from reconciler.plan.edges import backends, bindings, existence, marks, workloads
+from reconciler.plan.edges import backends, bindings, existence, marks, traffic, workloads
 from reconciler.plan.edges.objects import Objects
 from reconciler.plan.order import ordered
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.environment import Environment
     from reconciler.model.resource import Desired, Resource
 
-_FAMILIES: Final = (existence.edges, workloads.edges, bindings.edges, backends.edges, marks.edges)
+_FAMILIES: Final = (existence.edges, workloads.edges, traffic.edges, bindings.edges, backends.edges, marks.edges)
 
 _CIRCLES: Final = 5  # so many are told at once: one wrong need may close very many
 
@@ -44,9 +44,12 @@ def build(desired: Desired, environment: Environment) -> Graph:
     return replace(graph, component_of={node: component_of[node] for node in nodes})
 
 
-def infer(bodies: Mapping[ObjectId, dict[str, Any]]) -> tuple[Edge, ...]:
-    """Return the edges among objects, one for each pair; raises ConfigError where marks name what is not there."""
-    objects = Objects(bodies)
+def infer(bodies: Mapping[ObjectId, dict[str, Any]], *, complete: bool = True) -> tuple[Edge, ...]:
+    """Return the edges among objects, one for each pair.
+
+    Raises ConfigError where marks name what is not there, unless the objects are only a part (not `complete`).
+    """
+    objects = Objects(bodies, complete=complete)
     found: dict[tuple[ObjectId, ObjectId], Edge] = {}
     problems: list[Problem] = []
     for identity, body in bodies.items():
@@ -67,10 +70,10 @@ def with_deletions(graph: Graph, gone: Mapping[ObjectId, tuple[str, dict[str, An
     """
     if not gone:
         return graph
-    bodies = {identity: _unmarked(body) for identity, (_, body) in gone.items()}
+    bodies = {identity: body for identity, (_, body) in gone.items()}
     component_of = {**graph.component_of, **{identity: component for identity, (component, _) in gone.items()}}
     vanished = dict.fromkeys(component for component, _ in gone.values() if component not in graph.order)
-    edges = (*graph.edges, *infer(bodies))
+    edges = (*graph.edges, *infer(bodies, complete=False))
     nodes, circles = _sorted(Graph(component_of, graph.components, edges, (*graph.order, *vanished)))
     closing = {(circle[-1], circle[0]) for circle in circles}
     kept = tuple(edge for edge in edges if (edge.dependent, edge.needs) not in closing)
@@ -86,16 +89,9 @@ def _collect(edges: Iterable[Edge | None], found: dict[tuple[ObjectId, ObjectId]
             found[edge.dependent, edge.needs] = edge
 
 
-def _unmarked(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a live object without marks: those may name what git has renamed or removed since."""
-    metadata = {key: value for key, value in body["metadata"].items() if key != "annotations"}
-    return {**body, "metadata": metadata}
-
-
 def _component_edges(environment: Environment) -> tuple[ComponentEdge, ...]:
-    place = f"environments/{environment.name}/environment.yaml"
     return tuple(
-        ComponentEdge(component.name, needed, place=place)
+        ComponentEdge(component.name, needed, place=environment.place_of(component.name, needed))
         for component in environment.spec.components
         for needed in component.depends_on
     )
@@ -156,8 +152,14 @@ def _reason(node: Node, following: Node, edge: Edge | None, graph: Graph) -> tup
         return edge.why, edge.place
     if isinstance(node, str) and not isinstance(following, str):
         return "the component is done when all its objects are", ""
-    place = graph.components[0].place if graph.components else ""
-    return "dependsOn", place
+    places = (
+        edge.place for edge in graph.components if (edge.dependent, edge.needs) == (_component(node, graph), following)
+    )
+    return "dependsOn", next(places, "")
+
+
+def _component(node: Node, graph: Graph) -> str:
+    return node if isinstance(node, str) else graph.component_of[node]
 
 
 def _place(node: Node, resources: Mapping[ObjectId, Resource]) -> str:

@@ -29,6 +29,8 @@ def edges(identity: ObjectId, body: Body, objects: Objects) -> Iterator[Edge | N
         return
     for part in filter(None, (part.strip() for part in text.split(","))):
         needed = next((item for item in _readings(part) if item in objects), None)
+        if needed is None and not objects.complete:
+            continue  # git has renamed or removed it since
         if needed is None:
             origin = tree.origin_at(body, steps)
             file, line = (origin.source.file, origin.line) if origin is not None else ("", 0)

@@ -30,11 +30,11 @@ _TEMPLATES: Final[Mapping[GroupKind, Steps]] = {
 
 
 class Objects:
-    """A set of objects by identity."""
+    """A set of objects by identity; where it is `complete`, a mark that names none of them is an error."""
 
-    def __init__(self, bodies: Mapping[ObjectId, Body]) -> None:
+    def __init__(self, bodies: Mapping[ObjectId, Body], *, complete: bool = True) -> None:
         """Keep the objects; indexes are made when they are asked for."""
-        self.bodies = bodies
+        self.bodies, self.complete = bodies, complete
 
     def __contains__(self, identity: ObjectId) -> bool:
         return identity in self.bodies

@@ -34,16 +34,35 @@ def edges(identity: ObjectId, body: Body, objects: Objects) -> Iterator[Edge | N
             yield objects.edge(identity, needed, "its Pods use it", at=(*steps, *where))
         priority = ObjectId("scheduling.k8s.io", "PriorityClass", "", str(spec.get("priorityClassName") or ""))
         yield objects.edge(identity, priority, "its Pods have this priority", at=(*steps, "priorityClassName"))
+        runtime = ObjectId("node.k8s.io", "RuntimeClass", "", str(spec.get("runtimeClassName") or ""))
+        yield objects.edge(identity, runtime, "its Pods run under it", at=(*steps, "runtimeClassName"))
         for index, claim in items(at(body, ("spec", "volumeClaimTemplates"))):
             yield _storage(identity, claim, ("spec", "volumeClaimTemplates", index), objects)
+        for index, volume in items(spec.get("volumes")):
+            place: Steps = ("ephemeral", "volumeClaimTemplate")
+            yield _storage(identity, mapping(at(volume, place)), (*steps, "volumes", index, *place), objects)
     elif identity.group_kind == ("", "PersistentVolumeClaim"):
         yield _storage(identity, body, (), objects)
+        yield from _origin(identity, mapping(body.get("spec")), objects)
 
 
 def _storage(identity: ObjectId, claim: Body, steps: Steps, objects: Objects) -> Edge | None:
     name = str(mapping(claim.get("spec")).get("storageClassName") or "")
     needed = ObjectId("storage.k8s.io", "StorageClass", "", name)
     return objects.edge(identity, needed, "its volume is made by it", at=(*steps, "spec", "storageClassName"))
+
+
+def _origin(identity: ObjectId, spec: Body, objects: Objects) -> Iterator[Edge | None]:
+    """Yield the edges of a claim to the volume that it names, and to the claim or snapshot that it is filled from."""
+    volume = ObjectId("", "PersistentVolume", "", str(spec.get("volumeName") or ""))
+    yield objects.edge(identity, volume, "it names this volume", at=("spec", "volumeName"))
+    for key in ("dataSource", "dataSourceRef"):
+        source = mapping(spec.get(key))
+        namespace = str(source.get("namespace") or identity.namespace)
+        needed = ObjectId(
+            str(source.get("apiGroup") or ""), str(source.get("kind")), namespace, str(source.get("name"))
+        )
+        yield objects.edge(identity, needed, "its volume is filled from it", at=("spec", key, "name"), awaited=True)
 
 
 def _references(spec: Body) -> Iterator[Reference]:

@@ -56,6 +56,7 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
     web = made.component("web")
     assert web is not None
     assert (web.depends_on, web.timeout_seconds, web.prune, web.wait) == (("crds",), 90.0, True, True)
+    assert made.place_of("web", "crds") == "environments/dev/environment.yaml:14"
     assert made.policy.deletions.budget(1000) == 10
     assert "Namespace" in made.policy.deletions.protect
     assert made.policy.adopt == ("kubectl",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ConfigError, DependencyCycle
 from reconciler.model.identity import ObjectId
-from reconciler.model.resource import Desired
+from reconciler.model.resource import Desired, Resource
+from reconciler.model.tree import Map
 from reconciler.plan import graph
 from reconciler.plan.order import ordered
 from tests.unit.plan.scene import NAME, environment_of, objects
@@ -114,6 +116,8 @@ spec:
     metadata: {labels: {app: db}}
     spec:
       priorityClassName: high
+      runtimeClassName: sealed
+      volumes: [{name: scratch, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: quick}}}}]
       imagePullSecrets: [{name: pull}]
       initContainers: [{name: a, envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: pull, optional: true}}]}]
   volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: fast}}]
@@ -133,15 +137,37 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata: {name: rules}
 spec: {policyName: rules}
+---
+{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: sealed}, handler: x}
+---
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: quick}, provisioner: x}
+---
+{apiVersion: v1, kind: PersistentVolume, metadata: {name: disk}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: first, namespace: shop}, spec: {volumeName: disk}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: clone, namespace: shop}
+spec: {dataSource: {kind: PersistentVolumeClaim, name: first}}
+---
+{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: edge}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: shop}, spec: {ingressClassName: edge}}
 """
 
 NEEDED = """\
 APIService/v1.example.com needs Service/db
 APIService/v1.example.com needs StatefulSet/db, healthy
+Ingress/web needs IngressClass/edge
+PersistentVolumeClaim/clone needs PersistentVolumeClaim/first, healthy
+PersistentVolumeClaim/first needs PersistentVolume/disk
 StatefulSet/db needs ConfigMap/settings
 StatefulSet/db needs PriorityClass/high
+StatefulSet/db needs RuntimeClass/sealed
 StatefulSet/db needs Secret/pull
 StatefulSet/db needs StorageClass/fast
+StatefulSet/db needs StorageClass/quick
 StatefulSet/db needs ValidatingAdmissionPolicy/rules, healthy
 ValidatingAdmissionPolicyBinding/rules needs ValidatingAdmissionPolicy/rules
 """
@@ -236,6 +262,35 @@ def test_what_goes_away_is_ordered_too() -> None:
     assert made.order == ("a", "old")
     order = [identity.kind for identity in made.component_of]
     assert order.index("Namespace") < order.index("ConfigMap") < order.index("Deployment")
+
+
+def test_a_mark_orders_what_goes_away_and_one_that_names_nothing_stops_nothing() -> None:
+    text = """
+{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: x, annotations: {reconciler.dev/depends-on: "ConfigMap/x/gone, ConfigMap/x/b"}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: x}}
+"""
+    gone = {item.id: ("old", dict(item.body)) for item in objects(text)}
+    made = graph.with_deletions(graph.build(desired(a=""), environment(a=[])), gone)
+    assert drawn(made) == "ConfigMap/a needs ConfigMap/b, healthy\n"
+    assert [identity.name for identity in made.component_of] == ["b", "a"]
+
+
+def test_two_hundred_components_of_a_hundred_objects_are_ordered() -> None:
+    """Each object is in its component's namespace and each component needs the one before; counts are exact."""
+    names = [f"c{number:03}" for number in range(200)]
+    made: dict[str, tuple[Resource, ...]] = {}
+    for name in names:
+        items = [Map({"apiVersion": "v1", "kind": "Namespace", "metadata": Map({"name": name})})]
+        for number in range(99):
+            metadata = Map({"name": f"o{number}", "namespace": name})
+            items.append(Map({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))
+        made[name] = tuple(Resource(ObjectId.of(item), "v1", item) for item in items)
+    needs = {name: [before] for before, name in itertools.pairwise(names)}
+    needs[names[0]] = []
+    found = graph.build(Desired(NAME, None, made), environment(**dict(reversed(needs.items()))))
+    assert (len(found.component_of), len(found.edges), len(found.components)) == (20_000, 19_800, 199)
+    assert found.order == tuple(names)
 
 
 @given(st.dictionaries(st.integers(0, 12), st.lists(st.integers(0, 12), max_size=4), max_size=13))
