@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.apply import adoption, secrecy
 from reconciler.apply.explain import explain
@@ -17,6 +17,7 @@ from reconciler.errors import ClusterError, Conflict, NotFound
 from reconciler.health import assess
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import FIELD_MANAGER
+from reconciler.model.identity import GroupKind
 from reconciler.model.outcome import Health, HealthState, Result
 from reconciler.model.plan import Action
 
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
     from reconciler.model.resource import Resource
 
 WAIT_ANNOTATION = "reconciler.dev/wait"
-STORAGE_CLASSES = ApiResource("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
+RELATED: Final = {
+    GroupKind("", "PersistentVolumeClaim"): (
+        ApiResource("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False),
+    ),
+    GroupKind("networking.k8s.io", "Ingress"): (
+        ApiResource("networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False),
+        ApiResource("networking.k8s.io", "v1", "Ingress", "ingresses", namespaced=True),
+    ),
+}
+"""What tells how objects of a kind are judged: which claims wait for a consumer, which Ingresses get an address."""
 ATTEMPTS = 5
 
 
@@ -54,13 +64,14 @@ class Applying:
             on_skip=self._skip,
             pending=lambda: bool(work.waits.pending or self._explaining),
             stop=work.stop,
+            in_flight=work.environment.spec.cluster.in_flight,
         )
 
     async def run(self) -> bool:
         """Apply; returns whether it came to its end."""
         self._rule_out()
         if self._work.wait:
-            await self._learn_storage()
+            await self._learn_related()
         await self._flow.run(self._work.group)
         if self._explaining:
             await asyncio.wait(self._explaining)
@@ -101,15 +112,15 @@ class Applying:
                 if change.held and not change.uid:  # what needs it cannot have it
                     self._schedule.abandon(change.id, f"is not there, and {change.held}")
 
-    async def _learn_storage(self) -> None:
-        """Read the StorageClasses once where claims are sent: they tell which claims wait for a consumer."""
-        claims = (change for change in self._changes.values() if change.id.kind == "PersistentVolumeClaim")
-        if any(acts(change) for change in claims):
-            try:
-                found = [body async for body in self._work.cluster.list(STORAGE_CLASSES)]
-            except ClusterError:
-                return  # without the right to read them, a pending claim counts as waiting for its consumer
-            self._work.waits.related += found
+    async def _learn_related(self) -> None:
+        """Read once what tells how some kinds are judged, where any of them is sent."""
+        sent = {change.id.group_kind for change in self._changes.values() if acts(change)}
+        for kind, resources in RELATED.items():
+            for resource in resources if kind in sent else ():
+                try:
+                    self._work.waits.related += [body async for body in self._work.cluster.list(resource)]
+                except ClusterError:
+                    continue  # without the right to read them, nothing more is waited for
 
     def _idle(self, item: ObjectId) -> bool:
         change = self._changes[item]

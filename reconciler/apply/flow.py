@@ -1,17 +1,15 @@
-"""Works a schedule off: at most 16 requests at a time, nothing new once the run is to stop."""
+"""Works a schedule off: so many requests at a time, nothing new once the run is to stop."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from reconciler.apply.schedule import Schedule
     from reconciler.model.identity import ObjectId
-
-IN_FLIGHT: Final = 16
 
 
 class Flow:
@@ -26,6 +24,7 @@ class Flow:
         on_skip: Callable[[ObjectId, str], None],
         pending: Callable[[], bool],
         stop: asyncio.Event,
+        in_flight: int,
     ) -> None:
         """Take what the schedule is worked off with.
 
@@ -33,7 +32,7 @@ class Flow:
         `pending` tells whether anything is waited for that will move the schedule.
         """
         self._schedule, self._act, self._idle, self._on_skip, self._stop = schedule, act, idle, on_skip, stop
-        self._pending = pending
+        self._pending, self._in_flight = pending, in_flight
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -61,7 +60,7 @@ class Flow:
 
     def _send_ready(self, group: asyncio.TaskGroup) -> None:
         ready = self._schedule.ready
-        while ready and len(self._sending) < IN_FLIGHT:
+        while ready and len(self._sending) < self._in_flight:
             item = ready.popleft()
             if not self._idle(item):
                 task = group.create_task(self._send(item))

@@ -62,6 +62,7 @@ class Pruning:
             on_skip=self._skip,
             pending=lambda: bool(work.waits.pending),
             stop=work.stop,
+            in_flight=work.environment.spec.cluster.in_flight,
         )
 
     async def run(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.apply.feed import Feed, Scope, cancelled, earlier, older, slim
 from reconciler.health import assess
+from reconciler.health.backends import ENDPOINT_SLICES, SERVICE_NAME, services
 from reconciler.model.applyset import ENVIRONMENT_LABEL
 from reconciler.model.outcome import Health, HealthState
 
@@ -57,6 +58,7 @@ class Wait:
     body: Body | None = None
     told_at: float = float("-inf")
     feed: Feed | None = None
+    beside: tuple[Feed, ...] = ()  # what health is judged with too, as it is now
 
 
 class Waits:
@@ -68,7 +70,7 @@ class Waits:
         """Begin with none; feeds run as tasks of `group` until `close`."""
         self._cluster, self._clock, self._ledger, self._group = cluster, clock, ledger, group
         self.selector = f"{ENVIRONMENT_LABEL}={environment}"
-        self.related: Bodies = []  # what health is judged with beside the object itself
+        self.related: Bodies = []  # what health is judged with beside the object itself, as it was when the run began
         self._pending: dict[ObjectId, Wait] = {}
         self._feeds: dict[Scope, Feed] = {}
         self._tasks: list[asyncio.Task[None]] = [group.create_task(self._watch_deadlines())]
@@ -95,6 +97,12 @@ class Waits:
 
     def healthy(self, wait: Wait, resource: ApiResource) -> None:
         """Wait for an object to become healthy; over at once where the answer to its write says so already."""
+        if wait.change.id.group_kind in assess.CALLED:
+            body = wait.since or (wait.change.resource.body if wait.change.resource is not None else {})
+            wait.beside = tuple(
+                self.follow(Scope(ENDPOINT_SLICES, namespace, f"{SERVICE_NAME}={name}"))
+                for namespace, name in services(body)
+            )
         if wait.since is not None:
             wait.since = slim(wait.since)
             health = self._judge(wait, wait.since)
@@ -124,6 +132,7 @@ class Waits:
             self._tell(wait)
 
     def _listed(self, feed: Feed) -> None:
+        self._judge_again(feed)
         for wait in self.pending:
             if wait.feed is feed and wait.change.id not in feed.bodies:
                 self._missing(wait, feed)
@@ -134,7 +143,14 @@ class Waits:
         if wait.goal is Goal.GONE or not earlier(feed.version, version):
             self._lost(wait)
 
+    def _judge_again(self, feed: Feed) -> None:
+        """Look again at what is judged with the objects of a feed."""
+        for wait in self.pending:
+            if feed in wait.beside and wait.body is not None:
+                self._look(wait, wait.body)
+
     def _news(self, feed: Feed, news: News) -> None:
+        self._judge_again(feed)
         wait = self._pending.get(news.item)
         if wait is None or wait.feed is not feed:
             return
@@ -165,7 +181,9 @@ class Waits:
 
     def _judge(self, wait: Wait, body: Body) -> Health:
         wait.body = body
-        wait.last = assess.health(body, checks=wait.checks, related=self.related)
+        unread = any(feed.error is not None for feed in wait.beside)
+        related = None if unread else [*self.related, *(item for feed in wait.beside for item in feed.bodies.values())]
+        wait.last = assess.health(body, checks=wait.checks, related=related)
         return wait.last
 
     def _progress(self, wait: Wait, health: Health) -> None:
@@ -183,6 +201,7 @@ class Waits:
         wait.done(wait, health, reached)
 
     def _broken(self, feed: Feed, error: ClusterError) -> None:
+        self._judge_again(feed)
         for wait in self.pending:
             if wait.feed is not feed:
                 continue

@@ -56,17 +56,20 @@ async def _cluster(environment: Environment) -> AsyncIterator[KubeCluster]:
             kubeconfig = str(_sandbox_kubeconfig())
         elif target.secret_ref is not None:
             kubeconfig = stack.enter_context(_kept(await _kubeconfig_of(target.secret_ref)))
-        async with _open(kubeconfig, context, in_cluster=bool(target.in_cluster)) as cluster:
+        inside, most = bool(target.in_cluster), target.in_flight
+        async with _open(kubeconfig, context, in_cluster=inside, in_flight=most) as cluster:
             yield cluster
 
 
 @asynccontextmanager
-async def _open(kubeconfig: str | None, context: str | None, *, in_cluster: bool) -> AsyncIterator[KubeCluster]:
+async def _open(
+    kubeconfig: str | None, context: str | None, *, in_cluster: bool, in_flight: int = 1
+) -> AsyncIterator[KubeCluster]:
     from reconciler.cluster.kube import KubeCluster
 
     documents = cache_dir() / "openapi"
     cluster = await KubeCluster.connect(
-        kubeconfig=kubeconfig, context=context, in_cluster=in_cluster, cache_dir=documents
+        kubeconfig=kubeconfig, context=context, in_cluster=in_cluster, cache_dir=documents, in_flight=in_flight
     )
     try:
         yield cluster

@@ -32,10 +32,12 @@ async def _read(checkout: Checkout) -> tuple[Status, dict[str, int]]:
     from reconciler import pipeline
     from reconciler.apply import history
     from reconciler.cli.connect import connected
+    from reconciler.observe.beside import beside
     from reconciler.report import status as told
 
     async with connected(checkout.environment) as (cluster, memory):
         planned = await pipeline.plan(checkout, cluster, memory)
         past = await history.read(cluster, checkout.environment.name)
-        found = told.assess(planned.plan, planned.observation, checkout.environment, past.last, past.agent)
+        related = await beside(cluster, planned.observation.live)
+        found = told.assess(planned.plan, planned.observation, checkout.environment, past.last, past.agent, related)
         return found, cluster.requests.snapshot()

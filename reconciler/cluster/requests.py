@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-IN_FLIGHT = 16
+IN_FLIGHT = 16  # where environment.yaml does not say
 TRIES = 6  # of a request that the server has answered with an error
 ABSENT_TRIES = 8  # of one that it did not answer, or has no time for: 11 to 22 s, as long as a restart may take
 FIRST_TRIES = 3  # before the server has ever answered: it may just be the wrong address
@@ -77,7 +77,7 @@ class Stream(Protocol):
 
 @dataclass(slots=True)
 class Requests:
-    """Sends requests, 16 at a time, and again where that helps.
+    """Sends requests, as many at a time as there are `slots`, and again where that helps.
 
     `send` and `open` send one request with an Authorization header; they raise ClusterError where no answer came, and Unsent
     where not even a connection was made. `authorize` gives that header's value, anew when asked with True.
@@ -92,7 +92,7 @@ class Requests:
     warnings: list[str] = field(default_factory=list)
     guard: Callable[[], None] | None = None  # asked before every try of a write; may raise
     reached: bool = False  # whether the server has ever answered
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
 
     async def json(self, request: Request) -> Any:
         """Send a request and return its answer's JSON; raises the ClusterError tree."""
@@ -117,7 +117,7 @@ class Requests:
         while True:
             attempt += 1
             try:
-                async with self._slots:
+                async with self.slots:
                     authorization = await self.authorize(refresh)
                     if self.guard is not None and request.verb in WRITES:
                         self.guard()

@@ -51,6 +51,7 @@ class ClusterRef(Strict):
     in_cluster: Literal[True] | None = Field(None, description="the ServiceAccount of the Pod that the agent runs in")
     secret_ref: SecretRef | None = None
     sandbox: Literal[True] | None = Field(None, description="the local control plane of `reconciler sandbox`")
+    in_flight: int = Field(16, ge=1, le=256, description="how many requests are under way at a time")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ClusterRef:

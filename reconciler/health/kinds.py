@@ -101,6 +101,29 @@ def service(body: Body, related: Sequence[Body] = ()) -> Health:
     return in_progress("its load balancer has no address yet")
 
 
+def ingress(body: Body, related: Sequence[Body] = ()) -> Health:
+    """Judge an Ingress: it has an address, or nothing shows that its class gives any.
+
+    `related` are the other Ingresses and the IngressClasses. A controller need not publish addresses, so that one is
+    waited for only where another Ingress of the same class has got one.
+    """
+    if items(body, "status", "loadBalancer", "ingress"):
+        return CURRENT
+    name = section(body, "spec").get("ingressClassName")
+    served = any(
+        item.get("kind") == "Ingress"
+        and section(item, "spec").get("ingressClassName") == name
+        and items(item, "status", "loadBalancer", "ingress")
+        for item in related
+    )
+    if served:
+        return in_progress("it has no address yet, others of its class have")
+    classes = [section(item, "metadata").get("name") for item in related if item.get("kind") == "IngressClass"]
+    if name is not None and related and name not in classes:
+        return Health(HealthState.CURRENT, f"nobody serves it: there is no IngressClass/{name}")
+    return CURRENT
+
+
 def definition(body: Body, related: Sequence[Body] = ()) -> Health:
     """Judge a CustomResourceDefinition: names accepted and established."""
     known = status_conditions(body)

@@ -16,7 +16,7 @@ from reconciler.report.document import id_document, request_document
 from reconciler.report.text import request_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -66,21 +66,28 @@ def assess(
     environment: Environment,
     last: Run | None,
     agent: AgentRecord | None = None,
+    related: Sequence[dict[str, Any]] | None = None,
 ) -> Status:
-    """Judge what was observed; pure."""
+    """Judge what was observed; pure. `related` are what health is judged with beside the objects themselves."""
     changes: dict[str, list[Change]] = {name: [] for name in plan.graph.order}
     for change in plan.changes:
         changes.setdefault(change.component, []).append(change)
-    components = tuple(_component(name, items, observation, environment) for name, items in changes.items())
+    components = tuple(_component(name, items, observation, environment, related) for name, items in changes.items())
     return Status(plan.environment, plan.revision, plan.id, components, last, agent)
 
 
-def _component(name: str, changes: list[Change], observation: Observation, environment: Environment) -> ComponentStatus:
+def _component(
+    name: str,
+    changes: list[Change],
+    observation: Observation,
+    environment: Environment,
+    related: Sequence[dict[str, Any]] | None,
+) -> ComponentStatus:
     component = environment.component(name)
     checks = component.health_checks if component is not None else ()
     live = [change for change in changes if change.action is not Action.CREATE]
     found = (
-        (change.id, health(observation.live[change.id], checks=checks))
+        (change.id, health(observation.live[change.id], checks=checks, related=related))
         for change in live
         if change.id in observation.live
     )
