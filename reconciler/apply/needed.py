@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from reconciler.cluster.port import Body, Cluster
     from reconciler.model.identity import ObjectId
 
+Found = tuple[ApiResource, dict[str, Any]]
+
 SHOWN: Final = 5  # objects that are named
 PODS: Final = ApiResource("", "v1", "Pod", "pods", namespaced=True)
 CLAIMS: Final = ApiResource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
@@ -33,39 +35,45 @@ _PASSING: Final = frozenset(
 """Kinds that tell of others and are of no use without them."""
 
 
-async def needed_by(cluster: Cluster, kinds: Kinds, target: ObjectId, body: Body) -> str:
-    """Return what still needs an object, the first ones by name; "" where nothing does. Raises ClusterError."""
+async def needed_by(cluster: Cluster, kinds: Kinds, target: ObjectId, body: Body, *, going: bool = False) -> str:
+    """Return what still needs an object, the first ones by name; "" where nothing does. Raises ClusterError.
+
+    What is on its way out of a Namespace by itself does not count, unless the Namespace waits for just that (`going`).
+    """
     look = _LOOKS.get(target.group_kind)
-    names = sorted([name async for name in look(cluster, kinds, body)]) if look is not None else []
+    found = [item async for item in look(cluster, kinds, body)] if look is not None else []
+    leaving = not going and target.group_kind == ("", "Namespace")
+    counted = ((kind, item) for kind, item in found if not (leaving and "deletionTimestamp" in item["metadata"]))
+    names = sorted(_name(kind, item) for kind, item in counted)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
 
-async def _objects(cluster: Cluster, kinds: Kinds, definition: Body) -> AsyncIterator[str]:
+async def _objects(cluster: Cluster, kinds: Kinds, definition: Body) -> AsyncIterator[Found]:
     """Yield the objects of the kind that is defined."""
     spec = definition.get("spec") or {}
     kind = kinds.preferred(GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", "")))
     if kind is not None:
         for item in await _listed(cluster, kind):
-            yield _name(kind, item)
+            yield kind, item
 
 
-async def _mounting(cluster: Cluster, _: Kinds, claim: Body) -> AsyncIterator[str]:
+async def _mounting(cluster: Cluster, _: Kinds, claim: Body) -> AsyncIterator[Found]:
     """Yield the Pods that mount a claim."""
     metadata = claim["metadata"]
     async for pod in cluster.list(PODS, namespace=metadata["namespace"]):
         if _mounts(pod, metadata["name"]):
-            yield _name(PODS, pod)
+            yield PODS, pod
 
 
-async def _claiming(cluster: Cluster, _: Kinds, storage: Body) -> AsyncIterator[str]:
+async def _claiming(cluster: Cluster, _: Kinds, storage: Body) -> AsyncIterator[Found]:
     """Yield the claims that name a StorageClass."""
     async for claim in cluster.list(CLAIMS):
         if (claim.get("spec") or {}).get("storageClassName") == storage["metadata"]["name"]:
-            yield _name(CLAIMS, claim)
+            yield CLAIMS, claim
 
 
-async def _inhabitants(cluster: Cluster, kinds: Kinds, space: Body) -> AsyncIterator[str]:
+async def _inhabitants(cluster: Cluster, kinds: Kinds, space: Body) -> AsyncIterator[Found]:
     """Yield what is in a Namespace, of every kind that can be listed."""
     namespace = space["metadata"]["name"]
     asked = [kind for kind in kinds.namespaced if kind.gvk.group_kind not in _PASSING]
@@ -74,8 +82,8 @@ async def _inhabitants(cluster: Cluster, kinds: Kinds, space: Body) -> AsyncIter
         for item in bodies:
             metadata = item["metadata"]
             made = (kind.kind, metadata["name"]) in _MADE
-            if not (made or "deletionTimestamp" in metadata or _controlled(metadata.get("ownerReferences") or ())):
-                yield _name(kind, item)
+            if not (made or _controlled(metadata.get("ownerReferences") or ())):
+                yield kind, item
 
 
 async def _listed(cluster: Cluster, kind: ApiResource, namespace: str = "") -> list[Body]:
@@ -99,10 +107,12 @@ def _mounts(pod: Body, claim: str) -> bool:
 def _name(kind: ApiResource, body: Body) -> str:
     metadata = body["metadata"]
     space = f" -n {metadata['namespace']}" if metadata.get("namespace") else ""
-    return f"{kind.kind}/{metadata['name']}{space}"
+    holders = metadata.get("finalizers") if "deletionTimestamp" in metadata else None
+    going = f" (going, finalizer {', '.join(holders)})" if holders else ""
+    return f"{kind.kind}/{metadata['name']}{space}{going}"
 
 
-_LOOKS: Final[Mapping[GroupKind, Callable[[Cluster, Kinds, Body], AsyncIterator[str]]]] = {
+_LOOKS: Final[Mapping[GroupKind, Callable[[Cluster, Kinds, Body], AsyncIterator[Found]]]] = {
     GroupKind("", "Namespace"): _inhabitants,
     GroupKind("", "PersistentVolumeClaim"): _mounting,
     GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"): _objects,

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.apply import releasing
+from reconciler.apply.blocked import blocked_by
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
 from reconciler.apply.needed import needed_by
@@ -55,12 +56,13 @@ class Pruning:
             ((edge.needs, edge.dependent) for edge in work.plan.graph.components),  # the graph turned round
             frozenset(change.component for change in self._changes.values()),
         )
+        self._explaining: set[asyncio.Task[None]] = set()
         self._flow = Flow(
             self._schedule,
             act=self._act,
             idle=self._idle,
             on_skip=self._skip,
-            pending=lambda: bool(work.waits.pending),
+            pending=lambda: bool(work.waits.pending or self._explaining),
             stop=work.stop,
             in_flight=work.environment.spec.cluster.in_flight,
         )
@@ -73,6 +75,8 @@ class Pruning:
         if not self._work.stop.is_set():
             await asyncio.gather(*(self._list(kind) for kind in kinds))
         await self._flow.run(self._work.group)
+        if self._explaining:
+            await asyncio.wait(self._explaining)
         self._close()
         return self._schedule.done
 
@@ -233,11 +237,22 @@ class Pruning:
         if reached:
             self._work.ledger.pruned(change)
             self._schedule.settled(change.id)
-        else:
-            seconds = f"{self._work.timeout(change.component):g} s"
-            self._work.ledger.failed(change, f"deleted, but still there after {seconds}: {health.message}", health)
-            self._schedule.failed(change.id)
+            self._flow.wake()
+            return
+        task = self._work.group.create_task(self._give_up(change, health))
+        self._explaining.add(task)
+        task.add_done_callback(self._explained)
+
+    def _explained(self, task: asyncio.Task[None]) -> None:
+        self._explaining.discard(task)
         self._flow.wake()
+
+    async def _give_up(self, change: Change, health: Health) -> None:
+        told = await blocked_by(self._work.cluster, self._work.kinds, change.id)
+        seconds = f"{self._work.timeout(change.component):g} s"
+        told = f"deleted, but still there after {seconds}: {'; '.join(filter(None, (health.message, told)))}"
+        self._work.ledger.failed(change, told, health)
+        self._schedule.failed(change.id)
 
     def _close(self) -> None:
         for item in self._schedule.unfinished:
