@@ -11,7 +11,10 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.invocation import Output, OutputOption, invocation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reconciler.cli.checkout import Workspace
+    from reconciler.environment import Environment
     from reconciler.errors import Problem
     from reconciler.model.resource import Desired
 
@@ -63,12 +66,26 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], Des
     desired = None
     try:
         checkout = open_environment(workspace, name)
+        checks = tuple(_expressions(checkout.environment))
         desired = pipeline.render(checkout, thorough=True)
-        problems = check(desired)
+        problems = (*checks, *check(desired))
         pipeline.order(desired, checkout.environment)
     except ConfigError as error:
         return error.problems, desired
     return problems, desired
+
+
+def _expressions(environment: Environment) -> Iterator[Problem]:
+    """Yield the health checks that are no CEL."""
+    from reconciler.errors import ConfigError, Problem
+    from reconciler.health.custom import require_valid
+
+    for component in environment.spec.components:
+        try:
+            require_valid(component.health_checks)
+        except ConfigError as error:
+            file = f"environments/{environment.name}/environment.yaml"
+            yield Problem(file, 0, f"component {component.name}: {error}")
 
 
 def _document(problem: Problem) -> dict[str, object]:
