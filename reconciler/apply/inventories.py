@@ -114,10 +114,11 @@ async def _left(work: Work, kinds: Iterable[GroupKind]) -> dict[str, set[GroupKi
 
 
 async def _write(work: Work, inventory: Inventory) -> None:
-    body = parent_body(work.plan.environment, inventory)
+    """Write a parent; one that was not known to be ours is never taken from whom it belongs to."""
+    body, known = parent_body(work.plan.environment, inventory), bool(inventory.resource_version)
     await system.in_namespace(
         work.cluster,
-        lambda: work.cluster.apply(system.CONFIG_MAPS, body, field_manager=FIELD_MANAGER, force=True),
+        lambda: work.cluster.apply(system.CONFIG_MAPS, body, field_manager=FIELD_MANAGER, force=known),
     )
 
 

@@ -79,6 +79,20 @@ def read_parent(body: Mapping[str, Any]) -> Inventory:
     )
 
 
+def foreign(body: Mapping[str, Any]) -> str:
+    """Return why a parent is none of ours, although it is labelled so; "" where it is.
+
+    KEP-3659 asks of a tool to refuse parents of another tool's, and parents whose id is not the one of their name.
+    """
+    metadata = body["metadata"]
+    tool = (metadata.get("annotations") or {}).get(TOOLING, "")
+    if tool.partition("/")[0] != TOOLING_VALUE.partition("/")[0]:
+        return f"its annotation {TOOLING} is {tool or 'missing'}, expected {TOOLING_VALUE}"
+    found = (metadata.get("labels") or {}).get(ID_LABEL, "")
+    expected = applyset_id(ObjectId.of(body))
+    return "" if found == expected else f"its label {ID_LABEL} is {found}, and {expected} by its name"
+
+
 def parent_body(environment: str, inventory: Inventory) -> dict[str, Any]:
     """Return the parent ConfigMap of an inventory, fit for server-side apply."""
     parent = parent_id(environment, inventory.component)

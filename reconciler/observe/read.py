@@ -10,9 +10,9 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.errors import Forbidden, NotFound, Unavailable
+from reconciler.errors import Forbidden, NotFound, Unavailable, UnsafePlan
 from reconciler.model.api import ApiResource
-from reconciler.model.applyset import ENVIRONMENT_LABEL, ID_LABEL, SYSTEM_NAMESPACE, Inventory, read_parent
+from reconciler.model.applyset import ENVIRONMENT_LABEL, ID_LABEL, SYSTEM_NAMESPACE, Inventory, foreign, read_parent
 from reconciler.model.identity import GroupKind, ObjectId
 from reconciler.model.observation import Observation
 
@@ -34,7 +34,9 @@ async def observe(cluster: Cluster, desired: Desired, environment: str) -> Obser
     """Read everything that a plan needs; raises ClusterError."""
     selector = f"{ENVIRONMENT_LABEL}={environment}"
     discovery, config_maps = await asyncio.gather(cluster.discover(), _listed(cluster, CONFIG_MAPS, selector))
-    inventories = {found.component: found for found in map(read_parent, filter(_is_parent, config_maps.values()))}
+    parents = [body for body in config_maps.values() if _is_parent(body)]
+    _refuse_foreign(parents)
+    inventories = {found.component: found for found in map(read_parent, parents)}
     live = {identity: body for identity, body in config_maps.items() if not _is_parent(body)}
     wanted = {item.id: item for _, item in desired.resources}
     _refuse_unknown(wanted.values(), inventories.values(), discovery)
@@ -56,6 +58,20 @@ async def observe(cluster: Cluster, desired: Desired, environment: str) -> Obser
         documents,
         frozenset(item.gvk.group_kind for item in wanted.values() if item.gvk not in discovery.resources),
     )
+
+
+def _refuse_foreign(parents: Iterable[Mapping[str, Any]]) -> None:
+    """Raise UnsafePlan where an inventory is not ours: what it says of its members may not be believed."""
+    told = [
+        f"ConfigMap/{body['metadata']['name']} -n {SYSTEM_NAMESPACE}: {why}"
+        for body in parents
+        if (why := foreign(body))
+    ]
+    if told:
+        raise UnsafePlan(
+            f"an inventory of this environment is not of our making: {'; '.join(told)}. "
+            "Nothing was written: put it right, or delete the ConfigMap; the next apply makes it again"
+        )
 
 
 async def cluster_uid(cluster: Cluster) -> str:
