@@ -153,6 +153,10 @@ class Unavailable(ClusterError):
     retryable = True
 
 
+class Silent(Unavailable):
+    """A connection that stays open without an answer, for as long as one request may take."""
+
+
 class LeaseLost(ClusterError):
     """A write was not sent, because the environment's Lease is no longer ours."""
 

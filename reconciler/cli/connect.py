@@ -56,20 +56,30 @@ async def _cluster(environment: Environment) -> AsyncIterator[KubeCluster]:
             kubeconfig = str(_sandbox_kubeconfig())
         elif target.secret_ref is not None:
             kubeconfig = stack.enter_context(_kept(await _kubeconfig_of(target.secret_ref)))
-        inside, most = bool(target.in_cluster), target.in_flight
-        async with _open(kubeconfig, context, in_cluster=inside, in_flight=most) as cluster:
+        async with _open(
+            kubeconfig,
+            context,
+            in_cluster=bool(target.in_cluster),
+            in_flight=target.in_flight,
+            read_seconds=target.request_seconds,
+        ) as cluster:
             yield cluster
 
 
 @asynccontextmanager
 async def _open(
-    kubeconfig: str | None, context: str | None, *, in_cluster: bool, in_flight: int = 1
+    kubeconfig: str | None, context: str | None, *, in_cluster: bool, in_flight: int = 1, read_seconds: float = 10.0
 ) -> AsyncIterator[KubeCluster]:
     from reconciler.cluster.kube import KubeCluster
 
     documents = cache_dir() / "openapi"
     cluster = await KubeCluster.connect(
-        kubeconfig=kubeconfig, context=context, in_cluster=in_cluster, cache_dir=documents, in_flight=in_flight
+        kubeconfig=kubeconfig,
+        context=context,
+        in_cluster=in_cluster,
+        cache_dir=documents,
+        in_flight=in_flight,
+        read_seconds=read_seconds,
     )
     try:
         yield cluster

@@ -13,7 +13,7 @@ from reconciler.cluster import credentials, discovery, failures
 from reconciler.cluster import kubeconfig as kubeconfig_file
 from reconciler.cluster.documents import Documents, index_key, needed
 from reconciler.cluster.requests import IN_FLIGHT, Request, Requests
-from reconciler.cluster.transport import Transport
+from reconciler.cluster.transport import READ_SECONDS, Transport
 from reconciler.errors import NotFound, Unavailable
 from reconciler.model.api import WatchEvent
 from reconciler.model.applyset import FIELD_MANAGER
@@ -36,10 +36,12 @@ PATCHES = {"json": "application/json-patch+json", "merge": "application/merge-pa
 class KubeCluster:
     """One API server, as one user; see `cluster.port.Cluster` for what its methods promise."""
 
-    def __init__(self, access: Access, cache_dir: Path, in_flight: int = IN_FLIGHT) -> None:
+    def __init__(
+        self, access: Access, cache_dir: Path, in_flight: int = IN_FLIGHT, read_seconds: float = READ_SECONDS
+    ) -> None:
         """Prepare to talk to a server, with so many requests under way at a time; nothing is sent yet."""
         self._access = access
-        self._transport = Transport(access)
+        self._transport = Transport(access, read_seconds)
         send, slots = self._transport.send, asyncio.Semaphore(in_flight)
         self._requests = Requests(access.server, send, self._transport.open, access.authorize, slots=slots)
         self._documents = Documents(cache_dir)
@@ -53,14 +55,17 @@ class KubeCluster:
         in_cluster: bool = False,
         cache_dir: Path,
         in_flight: int = IN_FLIGHT,
+        read_seconds: float = READ_SECONDS,
     ) -> KubeCluster:
         """Find the server and the credentials; the first request tells whether they are right.
 
         Raises ConfigError where there is no usable kubeconfig, no such context, or no credentials.
         """
         if in_cluster:
-            return cls(await credentials.of_service_account(), cache_dir, in_flight)
-        return cls(await credentials.of_context(kubeconfig_file.load(kubeconfig, context)), cache_dir, in_flight)
+            access = await credentials.of_service_account()
+        else:
+            access = await credentials.of_context(kubeconfig_file.load(kubeconfig, context))
+        return cls(access, cache_dir, in_flight, read_seconds)
 
     @property
     def name(self) -> str:

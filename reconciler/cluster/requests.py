@@ -15,7 +15,7 @@ import orjson
 
 from reconciler.cluster import failures
 from reconciler.cluster.failures import Answer
-from reconciler.errors import ClusterError, Unauthorized
+from reconciler.errors import ClusterError, Silent, Unauthorized
 from reconciler.model.api import WRITES, RequestCount
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ T = TypeVar("T")
 IN_FLIGHT = 16  # where environment.yaml does not say
 TRIES = 6  # of a request that the server has answered with an error
 ABSENT_TRIES = 8  # of one that it did not answer, or has no time for: 11 to 22 s, as long as a restart may take
-FIRST_TRIES = 3  # before the server has ever answered: it may just be the wrong address
+FIRST_TRIES = (
+    3  # before the server has ever answered, it may just be the wrong address; and of a silent one, each try takes long
+)
 FIRST_PAUSE = 0.2  # seconds; doubled with each further try, and drawn between half and all of that
 LONGEST_PAUSE = 10.0
 LONGEST_RETRY_AFTER = 60.0
@@ -138,7 +140,7 @@ class Requests:
 
     def _tries(self, failure: ClusterError) -> int:
         """Return how often a request is sent that fails like this."""
-        if not self.reached:
+        if not self.reached or isinstance(failure, Silent):
             return FIRST_TRIES
         return ABSENT_TRIES if failure.status in (0, 429, 503) else TRIES
 

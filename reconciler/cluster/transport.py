@@ -12,7 +12,7 @@ from yarl import URL
 
 from reconciler.cluster.failures import Answer
 from reconciler.cluster.requests import Unsent
-from reconciler.errors import ClusterError, Unavailable
+from reconciler.errors import ClusterError, Silent, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.cluster.requests import Request
 
 CONNECT_SECONDS = 10.0
-READ_SECONDS = 60.0  # the API server's own limit for a request that is no watch
+READ_SECONDS = 60.0  # where environment.yaml does not say: the API server's own limit for a request that is no watch
 STREAM_SILENCE = 320.0  # a watch is told to end before; bookmarks come about once a minute
 AGENT = "reconciler"
 FAILURES = (aiohttp.ClientError, TimeoutError, ssl.SSLError)
@@ -32,15 +32,15 @@ FAILURES = (aiohttp.ClientError, TimeoutError, ssl.SSLError)
 class Transport:
     """Sends requests as they are, once each."""
 
-    def __init__(self, access: Access) -> None:
-        """Prepare a session; nothing is sent yet."""
-        self._access = access
+    def __init__(self, access: Access, read_seconds: float = READ_SECONDS) -> None:
+        """Prepare a session; nothing is sent yet. The server may be silent for `read_seconds` during one request."""
+        self._access, self._read_seconds = access, read_seconds
         self._session: aiohttp.ClientSession | None = None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=self._access.tls or False, keepalive_timeout=60)
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=self._read_seconds)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
@@ -55,7 +55,7 @@ class Transport:
             async with self._exchange(request, authorization) as response:
                 return Answer(response.status, await response.read(), _headers(response))
         except FAILURES as error:
-            raise failure(error, self._access.server) from error
+            raise failure(error, self._access.server, self._read_seconds) from error
 
     async def open(self, request: Request, authorization: str) -> Stream:
         """Send one request whose answer goes on for a while; raises as `send` does."""
@@ -63,7 +63,7 @@ class Transport:
         try:
             response = await self._exchange(request, authorization, timeout=timeout)
         except FAILURES as error:
-            raise failure(error, self._access.server) from error
+            raise failure(error, self._access.server, self._read_seconds) from error
         return Stream(response, self._access.server)
 
     async def close(self) -> None:
@@ -125,7 +125,7 @@ def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
     return {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
 
 
-def failure(error: Exception, server: str) -> ClusterError | Unsent:
+def failure(error: Exception, server: str, read_seconds: float = READ_SECONDS) -> ClusterError | Unsent:
     """Return what a failed exchange means. A certificate that is not trusted will not be so at the next try either."""
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         reason = _reason(error)
@@ -140,7 +140,7 @@ def failure(error: Exception, server: str) -> ClusterError | Unsent:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Unsent(Unavailable(f"cannot connect to {server}: no answer within {CONNECT_SECONDS:g} s"))
     if isinstance(error, TimeoutError):
-        return Unavailable(f"{server} did not answer within {READ_SECONDS:g} s")
+        return Silent(f"{server} did not answer within {read_seconds:g} s")
     return Unavailable(f"the connection to {server} was lost: {_reason(error)}")
 
 

@@ -51,7 +51,13 @@ class ClusterRef(Strict):
     in_cluster: Literal[True] | None = Field(None, description="the ServiceAccount of the Pod that the agent runs in")
     secret_ref: SecretRef | None = None
     sandbox: Literal[True] | None = Field(None, description="the local control plane of `reconciler sandbox`")
+    request_timeout: Duration = Field("60s", description="how long the server may be silent during one request")
     in_flight: int = Field(16, ge=1, le=256, description="how many requests are under way at a time")
+
+    @property
+    def request_seconds(self) -> float:
+        """How long the server may be silent during one request, in seconds."""
+        return seconds(self.request_timeout)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ClusterRef:

@@ -79,18 +79,21 @@ def test_a_plan_of_another_cluster_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_was_cut_or_edited_is_never_taken(
     tmp_path_factory: pytest.TempPathFactory, drawn: DataObject
 ) -> None:
-    """Whatever happens to one of its bytes, or wherever it ends before its last line break: an error that names the file."""
+    """Whatever happens to one of its bytes, or wherever it ends it is the same plan, or an error that names the file."""
     path = tmp_path_factory.mktemp("plans") / "plan.json"
     saved.save(path, PLAN, "cluster-1")
     kept, content = saved.load(path), path.read_bytes()
     place = drawn.draw(integers(0, len(content) - 2))
     other = drawn.draw(one_of(just(b""), binary(min_size=1, max_size=1)))
     path.write_bytes(content[:place] + (other + content[place + 1 :] if other else b""))
-    if path.read_bytes() == content:
-        assert saved.load(path) == kept
+    told = ""
+    try:
+        again = saved.load(path)
+    except ConfigError as error:
+        told = str(error)
     else:
-        with pytest.raises(ConfigError, match=r"plan\.json"):
-            saved.load(path)
+        assert again == kept
+    assert not told or "plan.json" in told
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"apiVersion": "v2", "kind": "Plan"}'])
