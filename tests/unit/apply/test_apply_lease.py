@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
 SPACE = "reconciler-system"
 NAME = "reconciler-dev"
+
+
+class JumpingClock(PatientClock):
+    """Time that goes on as it should, beside a time of day that somebody sets."""
+
+    jump = timedelta()
+
+    def now(self) -> datetime:
+        """Return the time of day, as far off as it was set."""
+        return super().now() + self.jump
 
 
 def take(
@@ -49,6 +60,19 @@ async def test_it_is_renewed_while_held() -> None:
     assert after is not None
     assert before["spec"]["renewTime"] < after["spec"]["renewTime"]
     assert len(cluster.sent("update")) == 4, "three renewals and the end"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_wall_clock_that_jumps_neither_loses_nor_gives_it(hours: int) -> None:
+    """The holder's clock jumps while it renews, the one that waits has its own: nobody compares times of day."""
+    cluster, clock = FakeCluster(), JumpingClock()
+    async with take(cluster, clock, "ada", []) as held:
+        clock.jump = timedelta(hours=hours)
+        with pytest.raises(LeaseHeld):
+            await take(cluster, clock, "bob", [], 40).__aenter__()
+        assert not held.lost.is_set()
+        held.require()
+    assert holder_of(cluster) == ""
 
 
 async def test_another_holder_is_named_and_waited_for() -> None:
