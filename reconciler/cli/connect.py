@@ -48,6 +48,16 @@ async def connected(
 
 
 @asynccontextmanager
+async def connected_to(kubeconfig: str | None, context: str | None) -> AsyncIterator[KubeCluster]:
+    """Connect to a cluster of a kubeconfig that no environment names; in the end tell what it warned of."""
+    async with _open(kubeconfig, context, in_cluster=False, in_flight=16, read_seconds=60.0) as cluster:
+        try:
+            yield cluster
+        finally:
+            print_warnings((*cluster.warnings, *cluster.notes))
+
+
+@asynccontextmanager
 async def _cluster(environment: Environment) -> AsyncIterator[KubeCluster]:
     target = environment.spec.cluster
     with ExitStack() as stack:

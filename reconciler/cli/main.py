@@ -20,6 +20,7 @@ from reconciler.cli import (
     diff,
     graph,
     history,
+    importing,
     pin_chart,
     preview,
     render,
@@ -52,6 +53,7 @@ app.command("diff")(diff.diff)
 app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("history")(history.history)
+app.command("import")(importing.import_)
 app.command("blame")(blame.blame)
 app.command("pin-chart")(pin_chart.pin_chart)
 app.command("vendor")(vendor.vendor)

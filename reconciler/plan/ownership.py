@@ -76,7 +76,7 @@ class Owners:
                 f"or add environment:{other} to policy.adopt in environment.yaml"
             )
             return Standing(f"environment:{other}", hint=hint)
-        owner = _tool(labels, annotations)
+        owner = tool(labels, annotations)
         if not owner and own_fields(live) is not None:
             return OURS
         return self._foreign(live, owner or _writer(live), component)
@@ -91,7 +91,8 @@ class Owners:
         return Standing(owner, managers=tuple(dict.fromkeys(entry.manager for entry in found)), hint=hint)
 
 
-def _tool(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+def tool(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    """Return the tool whose marks an object carries, as `policy.adopt` names it; "" where it carries none."""
     if PART_OF_LABEL in labels:
         return "applyset"
     if labels.get("app.kubernetes.io/managed-by") == "Helm" and "meta.helm.sh/release-name" in annotations:

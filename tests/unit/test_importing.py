@@ -1,0 +1,112 @@
+"""What an import takes off live objects, and what it leaves out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.errors import UsageError
+from reconciler.importing import cleaning, component, leaving
+from reconciler.model.schema import ANYTHING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def entry(manager: str, fields: dict[str, Any], subresource: str = "") -> dict[str, Any]:
+    """Return an entry of managedFields."""
+    return {"manager": manager, "operation": "Update", "subresource": subresource, "fieldsV1": fields}
+
+
+SERVICE: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {
+        "name": "web",
+        "namespace": "shop",
+        "uid": "u",
+        "resourceVersion": "5",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": {"app": "web", "app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "web-1"},
+        "annotations": {"meta.helm.sh/release-name": "web", "kubectl.kubernetes.io/last-applied-configuration": "{}"},
+        "finalizers": ["service.kubernetes.io/load-balancer-cleanup", "example.com/mine"],
+        "managedFields": [
+            entry("helm", {"f:spec": {"f:type": {}, "f:replicas": {}}}),
+            entry("kube-controller-manager", {"f:spec": {"f:chosen": {}, "f:type": {}}}),
+            entry("autoscaler", {"f:spec": {"f:scaled": {}}}, "scale"),
+        ],
+    },
+    "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "chosen": 1, "scaled": 3},
+    "status": {"loadBalancer": {}},
+}
+
+
+def test_what_is_the_servers_and_the_tools_goes() -> None:
+    found = cleaning.cleaned(SERVICE, ANYTHING)
+    assert found == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "labels": {"app": "web"},
+            "finalizers": ["example.com/mine"],
+        },
+        "spec": {"type": "ClusterIP"},
+    }
+    assert cleaning.cleaned(found, ANYTHING) == found
+
+
+def test_a_headless_service_stays_headless() -> None:
+    body = {**SERVICE, "spec": {"clusterIP": "None", "clusterIPs": ["None"], "ipFamilies": ["IPv4"]}}
+    assert cleaning.cleaned(body, ANYTHING)["spec"] == {"clusterIP": "None", "clusterIPs": ["None"]}
+
+
+def test_what_the_server_does_not_fill_in_again_is_put_back() -> None:
+    """A name and value that look like a default are one only if the server says so."""
+    whole = {"kind": "Thing", "spec": {"type": "ClusterIP", "protocol": "TCP", "list": [{"protocol": "TCP"}]}}
+    slim = cleaning.slimmed(whole)
+    assert slim == {"kind": "Thing", "spec": {"list": [{}]}}
+    answer = {"kind": "Thing", "spec": {"type": "ClusterIP", "list": [{}]}}
+    assert cleaning.restored(slim, whole, answer, ANYTHING) == {
+        "kind": "Thing",
+        "spec": {"protocol": "TCP", "list": [{"protocol": "TCP"}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, ""),
+        ({"ownerReferences": [{"kind": "Job", "name": "a", "controller": True}]}, "made by Job/a"),
+        ({"managedFields": [entry("kube-controller-manager", {})]}, "made by kube-controller-manager"),
+        ({"deletionTimestamp": "now"}, "is being deleted"),
+    ],
+)
+def test_what_is_left_out_says_why(change: dict[str, Any], told: str) -> None:
+    assert leaving.reason({**SERVICE, "metadata": {**SERVICE["metadata"], **change}}, secrets=False) == told
+
+
+def test_secrets_are_written_only_where_that_is_asked_for() -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "type": "Opaque"}
+    assert "--secrets" in leaving.reason(secret, secrets=False)
+    assert leaving.reason(secret, secrets=True) == ""
+    assert leaving.reason({**secret, "type": "helm.sh/release.v1"}, secrets=True) != ""
+
+
+def test_files_have_names_of_their_own_and_appear_together(tmp_path: Path) -> None:
+    bodies = [
+        {"apiVersion": api, "kind": "Ingress", "metadata": {"name": "a:b"}}
+        for api in ("networking.k8s.io/v1", "example.com/v1")
+    ]
+    texts = component.files(bodies)
+    assert set(texts) == {
+        "kustomization.yaml",
+        "ingress-networking.k8s.io-a-b.yaml",
+        "ingress-example.com-a-b.yaml",
+    }
+    component.write(tmp_path / "new" / "web", texts)
+    assert {item.name for item in (tmp_path / "new").iterdir()} == {"web"}
+    with pytest.raises(UsageError, match="nothing is overwritten"):
+        component.write(tmp_path / "new" / "web", texts)
