@@ -33,6 +33,7 @@ class Memory:
         """Begin with what is known; without a path nothing is kept."""
         self._path = path
         self._known = known
+        self._accepted: set[str] = set()  # new objects that the server would take, as far as this process has asked
 
     @classmethod
     def open(cls, folder: Path, cluster: str, environment: str) -> Memory:
@@ -54,6 +55,15 @@ class Memory:
         """Whether this very content was applied before and not kept by the server."""
         kept = self._known.get(_key(question.id))
         return kept is not None and kept == [_digest(question.body, force=question.force), APPLIED]
+
+    def accepts(self, question: Question) -> bool:
+        """Whether the server said in this process that it would take this new object."""
+        return not question.resource_version and _digest(question.body, force=question.force) in self._accepted
+
+    def keep_accepted(self, question: Question) -> None:
+        """Remember that the server would take a new object."""
+        if not question.resource_version and len(self._accepted) < LIMIT:
+            self._accepted.add(_digest(question.body, force=question.force))
 
     def keep(self, questions: Iterable[Question]) -> None:
         """Remember questions whose answer was that nothing changes."""

@@ -26,7 +26,7 @@ async def ask(cluster: Cluster, questions: Iterable[Question], memory: Memory) -
 
 
 async def _ask(cluster: Cluster, question: Question, memory: Memory) -> tuple[ObjectId, Prediction]:
-    if memory.knows(question):
+    if memory.knows(question) or memory.accepts(question):
         return question.id, Prediction()
     applied = memory.applied(question)
     try:
@@ -35,4 +35,5 @@ async def _ask(cluster: Cluster, question: Question, memory: Memory) -> tuple[Ob
         )
     except ClusterError as error:
         return question.id, Prediction(error=error, applied=applied)
+    memory.keep_accepted(question)
     return question.id, Prediction(body, applied=applied)

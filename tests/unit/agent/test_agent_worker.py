@@ -262,6 +262,25 @@ async def test_a_lease_that_is_told_to_be_lost_ends_a_wait(stage: Stage) -> None
         assert [item.kind for item in stage.cluster.calls[before:] if item.verb in ("apply", "create", "delete")] == []
 
 
+async def test_a_fix_is_applied_while_the_commit_before_it_is_waited_for(stage: Stage) -> None:
+    """No time passes by the clock: the run that waits gives way, and one that cannot be rendered ends nothing."""
+    stage.repository.write("dev", namespace() + deployment("web"))
+    stage.repository.commit("never healthy")
+    stage.cluster = slow_cluster()
+    worker = stage.worker()
+    async with stage.serving(worker):
+        await until(lambda: waits_for_health(stage))
+        begun = stage.clock.seconds
+        stage.repository.write("dev", "no: object")
+        stage.repository.commit("broken")
+        stage.moved(worker)
+        stage.repository.write("dev", namespace() + config_map("a", data="fix"))
+        stage.repository.commit("fix")
+        stage.moved(worker)
+        await until(lambda: stage.runs("interrupted") == 1 and stage.cluster.find("ConfigMap", "shop", "a") is not None)
+        assert stage.clock.seconds == begun
+
+
 async def test_a_cluster_that_is_away_is_survived(stage: Stage) -> None:
     """Before the Lease is held, with pauses by the clock that grow to half a minute; and days of it do not break it."""
     attempts: list[float] = []

@@ -61,6 +61,18 @@ async def test_what_changed_nothing_is_not_asked_again(tmp_path: Path) -> None:
     assert not cluster.calls
 
 
+async def test_a_new_object_that_would_be_taken_is_asked_about_once_in_a_process(tmp_path: Path) -> None:
+    """What was refused is asked about again, and what has changed is another question."""
+    cluster, memory = FakeCluster(), Memory.open(tmp_path, "c", "dev")
+    cluster.fail("dry_run", name="busy", error=Unavailable("busy"))
+    asked = [question(cluster, "fine"), question(cluster, "busy")]
+    for _ in range(2):
+        await ask(cluster, asked, memory)
+    assert [call.name for call in cluster.sent("dry_run")] == ["fine", "busy", "busy"]
+    await ask(cluster, [question(cluster, "fine", "2")], memory)
+    assert len(cluster.sent("dry_run")) == 4
+
+
 @pytest.mark.parametrize(
     "other",
     [{"value": "2"}, {"version": "8"}, {"force": True}, {"name": "d"}],
