@@ -153,6 +153,10 @@ class Unavailable(ClusterError):
     retryable = True
 
 
+class NotJson(ClusterError):
+    """An answer that is no JSON document, such as an empty one."""
+
+
 class Silent(Unavailable):
     """A connection that stays open without an answer, for as long as one request may take."""
 

@@ -14,7 +14,7 @@ from reconciler.cluster import kubeconfig as kubeconfig_file
 from reconciler.cluster.documents import Documents, index_key, needed
 from reconciler.cluster.requests import IN_FLIGHT, Request, Requests
 from reconciler.cluster.transport import READ_SECONDS, Transport
-from reconciler.errors import NotFound, Unavailable
+from reconciler.errors import NotFound, NotJson, Unavailable
 from reconciler.model.api import WatchEvent
 from reconciler.model.applyset import FIELD_MANAGER
 
@@ -104,21 +104,27 @@ class KubeCluster:
         return discovery.read(answers, self.name)
 
     async def openapi(self, group_versions: Iterable[str]) -> Mapping[str, Body]:
-        """Read OpenAPI v3 documents; group/versions that the server does not know are left out."""
+        """Read OpenAPI v3 documents; group/versions that the server does not know, or not yet, are left out.
+
+        Of a group that has just been made, the index names a document that is still empty.
+        """
         wanted = tuple(group_versions)
         if not wanted:
             return {}
         index = (await self._requests.json(Request("openapi", "GET", "/openapi/v3")))["paths"]
         served = [(name, index[index_key(name)]["serverRelativeURL"]) for name in wanted if index_key(name) in index]
         documents = await asyncio.gather(*(self._document(name, url) for name, url in served))
-        return {name: document for (name, _), document in zip(served, documents, strict=True)}
+        return {name: document for (name, _), document in zip(served, documents, strict=True) if document is not None}
 
-    async def _document(self, group_version: str, url: str) -> Body:
+    async def _document(self, group_version: str, url: str) -> Body | None:
         found = self._documents.find(group_version, url)
         if found is None:
             path, _, query = url.partition("?")
             pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
-            found = needed(await self._requests.json(Request("openapi", "GET", path, pairs)))
+            try:
+                found = needed(await self._requests.json(Request("openapi", "GET", path, pairs)))
+            except (NotFound, NotJson):
+                return None
             self._documents.keep(group_version, url, found)
         return found
 

@@ -15,7 +15,7 @@ import orjson
 
 from reconciler.cluster import failures
 from reconciler.cluster.failures import Answer
-from reconciler.errors import ClusterError, Silent, Unauthorized
+from reconciler.errors import ClusterError, NotJson, Silent, Unauthorized
 from reconciler.model.api import WRITES, RequestCount
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Requests:
         try:
             return orjson.loads(answer.body)
         except orjson.JSONDecodeError as error:
-            raise ClusterError(f"{self.server} answered {request.path} with something that is not JSON") from error
+            raise NotJson(f"{self.server} answered {request.path} with something that is not JSON") from error
 
     async def answer(self, request: Request) -> Answer:
         """Send a request and return its answer; raises the ClusterError tree."""
