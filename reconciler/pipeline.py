@@ -204,9 +204,14 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Cloc
     renewed while five thousand objects are rendered.
     """
     environment, begun = checkout.environment, clock.monotonic()
-    desired, edges = await asyncio.to_thread(_wanted, checkout)
+    beginning = asyncio.create_task(read.begin(cluster, environment.name))
+    try:
+        desired, edges = await asyncio.to_thread(_wanted, checkout)
+    except BaseException:
+        await _given_up(beginning)
+        raise
     rendered = clock.monotonic()
-    observation = await read.observe(cluster, desired, environment.name)
+    observation = await read.observe(cluster, desired, environment.name, await beginning)
     observed = clock.monotonic()
     studied = await asyncio.to_thread(cases.study, desired, observation, environment)
     closed = windows.look(environment, clock.now())
@@ -229,6 +234,14 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Cloc
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
     spent = {"render": rendered - begun, "observe": observed - rendered, "plan": clock.monotonic() - observed}
     return Planned(made, desired, observation, closed.opens, spent)
+
+
+async def _given_up(beginning: asyncio.Task[read.Begun]) -> None:
+    """End a look at the cluster that nobody needs any more; whatever it met does not matter."""
+    beginning.cancel()
+    (found,) = await asyncio.gather(beginning, return_exceptions=True)
+    if isinstance(found, read.Begun):
+        await found.cancel()
 
 
 def remember(memory: Memory, plan: Plan, report: Report) -> None:

@@ -7,7 +7,8 @@ is looked for on its own. A request that failed is an error, never "nothing ther
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Forbidden, NotFound, Unavailable, UnsafePlan
@@ -30,10 +31,43 @@ FEW: Final = 3  # so many missing objects of a kind in a namespace are read one 
 Live = dict[ObjectId, dict[str, Any]]
 
 
-async def observe(cluster: Cluster, desired: Desired, environment: str) -> Observation:
-    """Read everything that a plan needs; raises ClusterError."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A look at the cluster that began before it was known what git wants: the kinds of the inventories are on their way."""
+
+    discovery: Discovery
+    config_maps: Live
+    lists: Mapping[ApiResource, asyncio.Task[Live]]
+
+    async def cancel(self) -> None:
+        """Give up what is still on its way."""
+        for task in self.lists.values():
+            task.cancel()
+        await asyncio.gather(*self.lists.values(), return_exceptions=True)
+
+
+async def begin(cluster: Cluster, environment: str) -> Begun:
+    """Begin to read what an environment owns; the answers come while it is rendered. Raises ClusterError."""
     selector = f"{ENVIRONMENT_LABEL}={environment}"
     discovery, config_maps = await asyncio.gather(cluster.discover(), _listed(cluster, CONFIG_MAPS, selector))
+    owned = {kind for body in config_maps.values() if _is_parent(body) for kind in read_parent(body).group_kinds}
+    versions = Counter(gvk.group_kind for gvk in discovery.resources)
+    known = (discovery.preferred[kind] for kind in owned if versions[kind] == 1 and kind != CONFIG_MAPS.gvk.group_kind)
+    lists = {resource: asyncio.create_task(_listed(cluster, resource, selector)) for resource in known}
+    return Begun(discovery, config_maps, lists)
+
+
+async def observe(cluster: Cluster, desired: Desired, environment: str, begun: Begun | None = None) -> Observation:
+    """Read everything that a plan needs, going on from what was begun; raises ClusterError."""
+    begun = begun or await begin(cluster, environment)
+    try:
+        return await _observed(cluster, desired, f"{ENVIRONMENT_LABEL}={environment}", begun)
+    finally:
+        await begun.cancel()
+
+
+async def _observed(cluster: Cluster, desired: Desired, selector: str, begun: Begun) -> Observation:
+    discovery, config_maps = begun.discovery, begun.config_maps
     parents = [body for body in config_maps.values() if _is_parent(body)]
     _refuse_foreign(parents)
     inventories = {found.component: found for found in map(read_parent, parents)}
@@ -44,7 +78,7 @@ async def observe(cluster: Cluster, desired: Desired, environment: str) -> Obser
     served = {resource.gvk.api_version for resource in resources}
     others = [resource for resource in resources if resource.gvk != CONFIG_MAPS.gvk]
     lists, documents = await asyncio.gather(
-        _all(_listed(cluster, resource, selector) for resource in others),
+        _all(begun.lists.get(resource) or _listed(cluster, resource, selector) for resource in others),
         cluster.openapi(sorted(served & {item.gvk.api_version for item in wanted.values()})),
     )
     for found in lists:
