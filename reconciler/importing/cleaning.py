@@ -76,7 +76,6 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "schedulerName": ("default-scheduler",),
     "scheme": ("HTTP",),
     "securityContext": ({},),
-    "serviceAccount": (),
     "sessionAffinity": ("None",),
     "strategy": (
         {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}},
@@ -98,6 +97,10 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
 """What to try to leave out, by the name of the field: the usual defaults of built-in kinds."""
 
 
+_FREE: Final = frozenset(("annotations", "data", "labels", "matchLabels", "nodeSelector", "selector"))
+"""Fields whose entries people name as they like."""
+
+
 def cleaned(live: Mapping[str, Any], schema: Schema) -> Body:
     """Return an object without status, the server's metadata, marks of tools, and what programs of the control plane own."""
     body: Body = _plain({key: value for key, value in live.items() if key != "status"})
@@ -109,8 +112,6 @@ def cleaned(live: Mapping[str, Any], schema: Schema) -> Body:
         for name in _CHOSEN.get(body["kind"], ()):
             if spec.get(name) not in ("None", ["None"]):
                 spec.pop(name, None)
-        if spec.get("serviceAccountName") is None:
-            spec.pop("serviceAccount", None)
     return {key: value for key, value in body.items() if key in ("metadata", "kind") or not empty(value)}
 
 
@@ -177,17 +178,20 @@ def _slim(value: Any, *, top: bool = False) -> Any:
         return [_slim(item) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {}
-    for key, item in value.items():
-        if key in ("labels", "annotations", "matchLabels", "selector", "data", "nodeSelector") or (
-            top and key == "metadata"
-        ):
-            found[key] = item
-        elif item not in DEFAULTS.get(key, ()) or isinstance(item, bool) is not isinstance(
-            next(iter(DEFAULTS[key]), item), bool
-        ):
-            found[key] = _slim(item)
-    return found
+    return {
+        key: item if key in _FREE or (top and key == "metadata") else _slim(item)
+        for key, item in value.items()
+        if key in _FREE or not (_looks_default(key, item) or _is_alias(key, value))
+    }
+
+
+def _looks_default(key: str, value: Any) -> bool:
+    return any(value == usual and isinstance(value, bool) is isinstance(usual, bool) for usual in DEFAULTS.get(key, ()))
+
+
+def _is_alias(key: str, around: Mapping[str, Any]) -> bool:
+    """Whether a field is the old name of another one, which the server fills in."""
+    return key == "serviceAccount" and around[key] == around.get("serviceAccountName")
 
 
 def _put(slim: Body, whole: Mapping[str, Any], path: FieldPath, schema: Schema) -> None:

@@ -113,7 +113,7 @@ SERVER_SIDE = """
       selector: {matchLabels: {app: db}}
       template:
         metadata: {labels: {app: db}}
-        spec: {containers: [{name: db, image: "example.com/db:1"}]}
+        spec: {serviceAccountName: robot, containers: [{name: db, image: "example.com/db:1"}]}
       volumeClaimTemplates:
       - metadata: {name: data}
         spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
@@ -190,6 +190,7 @@ def test_a_namespace_becomes_a_component_and_nothing_changes(
     }
     assert reasons["login"].startswith("a Secret: its values do not belong in git")
     assert (target / "deployment-web.yaml").read_text() == DEPLOYMENT.replace("%N", name)
+    assert "serviceAccount:" not in (target / "statefulset-db.yaml").read_text()
     assert "web.conf: |" in (target / "configmap-settings.yaml").read_text()
     again = platform.expect(2, "import", name, str(target), "--context", context)
     assert "nothing is overwritten" in again.err
