@@ -99,9 +99,13 @@ class Process:
 
 
 def _started(pid: int) -> int | None:
-    """Return when a process was started, in clock ticks since boot; None where there is none or it is a zombie."""
+    """Return when a process was started, in clock ticks since boot; None where there is none or it is a zombie.
+
+    The first thread of a killed process may be a zombie while others still end, and with them its ports stay taken.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return None
-    return None if fields[0] == "Z" else int(fields[19])
+    return None if fields[0] == "Z" and threads <= 1 else int(fields[19])
