@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reconciler.check import accounts, identity, links, ports, security, selectors, sources, volumes
-from reconciler.check.world import Finding, World
+from reconciler.check.world import IGNORE, Finding, World
 from reconciler.errors import Problem
 from reconciler.model.tree import origin_at
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.model.resource import Desired
-
-IGNORE: Final = "reconciler.dev/ignore-checks"
 
 RULES: Final[Mapping[str, Callable[[World], Iterator[Finding]]]] = {
     "object-twice": identity.twice,

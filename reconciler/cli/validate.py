@@ -39,10 +39,11 @@ def validate(
         raise UsageError("there is no environments/<name>/environment.yaml in this repository")
     found: dict[str, tuple[Problem, ...]] = {}
     rendered: list[Desired] = []
+    warnings: list[str] = []
     for name in names:
-        found[name], desired = _problems(workspace, name)
+        found[name], warned, desired = _problems(workspace, name)
         rendered += [desired] if desired is not None else []
-    warnings = [str(warning) for desired in rendered for warning in desired.warnings]
+        warnings += [*(desired.warnings if desired is not None else ()), *map(str, warned)]
     if len(rendered) == len(environment_files.discover(workspace.files)):
         warnings += map(str, overridden(rendered))
     print_warnings(tuple(dict.fromkeys(warnings)))
@@ -56,11 +57,12 @@ def validate(
     return Exit.INVALID if count else Exit.OK
 
 
-def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], Desired | None]:
-    """Return the problems of an environment, and what it renders if it does."""
+def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tuple[Problem, ...], Desired | None]:
+    """Return what is wrong with an environment, what its rules only warn of, and what it renders if it does."""
     from reconciler import pipeline
-    from reconciler.check import check
+    from reconciler.check import broken, check
     from reconciler.cli.checkout import open_environment
+    from reconciler.environment import load_rules
     from reconciler.errors import ConfigError
 
     desired = None
@@ -68,11 +70,12 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], Des
         checkout = open_environment(workspace, name)
         checks = tuple(_expressions(checkout.environment))
         desired = pipeline.render(checkout, thorough=True)
-        problems = (*checks, *check(desired))
+        errors, warned = broken(load_rules(workspace.files, checkout.environment), checkout.environment, desired)
+        problems = (*checks, *check(desired), *errors)
         pipeline.order(desired, checkout.environment)
     except ConfigError as error:
-        return error.problems, desired
-    return problems, desired
+        return error.problems, (), desired
+    return problems, warned, desired
 
 
 def _expressions(environment: Environment) -> Iterator[Problem]:

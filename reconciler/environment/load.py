@@ -6,36 +6,22 @@ import difflib
 import posixpath
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ValidationError
-
 from reconciler import yaml
-from reconciler.environment.models import HOST_PATTERN, Environment
+from reconciler.environment.models import Environment
+from reconciler.environment.rules import rules_path
+from reconciler.environment.strict import line_of, validated
 from reconciler.errors import ConfigError, InvalidEnvironment, Problem
 from reconciler.model.origin import Source
-from reconciler.model.path import format_path, parse_path
-from reconciler.model.tree import origin_at
+from reconciler.model.path import parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from reconciler.model.files import FileTree
 
 ROOT: Final = "environments"
 FILE: Final = "environment.yaml"
 KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-
-_WORDS: Final = {
-    "missing": "is missing",
-    "string_type": "has to be a string",
-    "int_type": "has to be a whole number",
-    "bool_type": "has to be true or false",
-    "tuple_type": "has to be a list",
-    "model_type": "has to be a mapping",
-    "model_attributes_type": "has to be a mapping",
-    "dict_type": "has to be a mapping",
-    "string_too_short": "must not be empty",
-    "too_short": "must not be empty",
-}
 
 
 def discover(files: FileTree) -> tuple[str, ...]:
@@ -61,7 +47,7 @@ def load(files: FileTree, path: str) -> Environment:
     if not files.is_file(path):
         raise InvalidEnvironment([_absent(files, path)])
     document, problems = _document(files, path)
-    environment, wrong = _validated(document, path)
+    environment, wrong = validated(Environment, document, path)
     problems += wrong
     if environment is not None:
         problems += _meaning(files, directory, path, document, environment)
@@ -88,93 +74,21 @@ def _document(files: FileTree, path: str) -> tuple[Any, list[Problem]]:
     return documents[0], list(twice)
 
 
-def _validated(document: Any, path: str) -> tuple[Environment | None, list[Problem]]:
-    try:
-        return Environment.model_validate(document), []
-    except ValidationError as error:
-        return None, [_problem(document, path, item) for item in error.errors(include_url=False)]
-
-
-def _problem(document: Any, path: str, error: Any) -> Problem:
-    """Say one of pydantic's errors in words of the file."""
-    steps = _steps(document, error["loc"])
-    where = format_path(steps) or "the file"
-    line = _line(document, steps)
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        allowed = _allowed(steps[:-1])
-        near = difflib.get_close_matches(str(steps[-1]), allowed, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(allowed)}"
-        return Problem(path, line, f"unknown key {where}", hint)
-    if kind in ("string_pattern_mismatch", "literal_error", "greater_than_equal", "less_than_equal"):
-        return Problem(path, line, f"{where} is {error['input']!r}", _expected(error))
-    if kind == "value_error":
-        return Problem(path, line, f"{where}: {error['ctx']['error']}")
-    return Problem(path, line, f"{where} {_WORDS.get(kind, error['msg'].lower())}")
-
-
-def _expected(error: Any) -> str:
-    context = error.get("ctx", {})
-    if "pattern" in context:
-        if context["pattern"] == HOST_PATTERN:
-            return "expected a host's name in lower case, without a scheme, e.g. github.com or git.example.com:8443"
-        durations = "expected a duration such as 90s, 5m or 1h30m"
-        return durations if "ms|s|m|h" in context["pattern"] else "expected lower case letters, digits and dashes"
-    return f"expected {context.get('expected') or error['msg'].lower()}"
-
-
-def _steps(document: Any, location: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Return the part of an error's location that is in the file; unions add words of their own to it."""
-    steps: list[str | int] = []
-    node = document
-    for step in location:
-        inside = (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int))
-        if inside:
-            steps.append(step)
-            node = node[step]
-        elif isinstance(node, dict) and step == location[-1]:
-            steps.append(step)
-    return tuple(steps)
-
-
-def _line(document: Any, steps: Sequence[str | int]) -> int:
-    origin = origin_at(document, steps)
-    return origin.line if origin is not None else 1
-
-
-def _allowed(steps: Sequence[str | int]) -> list[str]:
-    """Return the keys that the mapping at a place may have."""
-    model: Any = Environment
-    for step in steps:
-        if isinstance(step, int):
-            continue
-        field = next((item for item in model.model_fields.values() if item.alias == step), None)
-        model = _model_in(field.annotation) if field is not None else None
-        if model is None:
-            return []
-    return [str(item.alias) for item in model.model_fields.values()]
-
-
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))), None)
-
-
 def _meaning(files: FileTree, directory: str, path: str, document: Any, environment: Environment) -> list[Problem]:
     """Check what the models cannot: names that refer to each other, and files."""
     found: list[Problem] = []
     if environment.name != posixpath.basename(directory):
-        line = _line(document, ("metadata", "name"))
+        line = line_of(document, ("metadata", "name"))
         expected = f"its directory is {posixpath.basename(directory)}: give both the same name"
         found.append(Problem(path, line, f"metadata.name is {environment.name}", expected))
     found += _components(files, directory, path, document, environment)
     found += _cycles(path, document, environment)
+    found += _rules(files, path, document, environment)
     known = [component.name for component in environment.spec.components]
     for index, window in enumerate(environment.policy.windows):
         for position, name in enumerate(window.components):
             if name not in known:
-                line = _line(document, ("spec", "policy", "windows", index, "components", position))
+                line = line_of(document, ("spec", "policy", "windows", index, "components", position))
                 found.append(
                     Problem(
                         path,
@@ -187,9 +101,19 @@ def _meaning(files: FileTree, directory: str, path: str, document: Any, environm
         try:
             parse_path(ignore.path)
         except ConfigError as error:
-            line = _line(document, ("spec", "policy", "ignore", index, "path"))
+            line = line_of(document, ("spec", "policy", "ignore", index, "path"))
             found += [Problem(path, line, problem.message) for problem in error.problems]
     return found
+
+
+def _rules(files: FileTree, path: str, document: Any, environment: Environment) -> Iterator[Problem]:
+    for index, item in enumerate(environment.spec.rules):
+        target = rules_path(environment.name, item)
+        outside = item.startswith("/") or target == ".." or target.startswith("../")
+        if outside or not (files.is_dir(target) or files.is_file(target)):
+            wrong = f"rules {item} leads out of the repository" if outside else f"there are no rules {target}"
+            expected = "expected a file of kind: RuleSet, or a directory of such files"
+            yield Problem(path, line_of(document, ("spec", "rules", index)), wrong, expected)
 
 
 def _components(
@@ -199,7 +123,7 @@ def _components(
     known = [component.name for component in environment.spec.components]
     for index, component in enumerate(environment.spec.components):
         here = ("spec", "components", index)
-        line = _line(document, (*here, "name"))
+        line = line_of(document, (*here, "name"))
         if component.name in names:
             yield Problem(
                 path, line, f"component {component.name} is given twice", f"first in line {names[component.name]}"
@@ -209,11 +133,11 @@ def _components(
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]}?" if near else f"components are {', '.join(known)}"
-                place = _line(document, (*here, "dependsOn", position))
+                place = line_of(document, (*here, "dependsOn", position))
                 yield Problem(path, place, f"component {component.name} depends on {name}, which is no component", hint)
         wrong = _path_problem(files, directory, component.path)
         if wrong:
-            yield Problem(path, _line(document, (*here, "path")), f"component {component.name}: {wrong}")
+            yield Problem(path, line_of(document, (*here, "path")), f"component {component.name}: {wrong}")
 
 
 def _path_problem(files: FileTree, directory: str, path: str) -> str:
@@ -243,7 +167,7 @@ def _cycles(path: str, document: Any, environment: Environment) -> Iterator[Prob
 def _needs(document: Any, environment: Environment) -> dict[tuple[str, str], int]:
     """Return the line of each `dependsOn`, by component and what it needs."""
     return {
-        (component.name, name): _line(document, ("spec", "components", index, "dependsOn", position))
+        (component.name, name): line_of(document, ("spec", "components", index, "dependsOn", position))
         for index, component in enumerate(environment.spec.components)
         for position, name in enumerate(component.depends_on)
     }

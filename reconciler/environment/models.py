@@ -215,9 +215,10 @@ class Render(Strict):
 
 
 class Metadata(Strict):
-    """The environment's name; it is the name of its directory."""
+    """The name, which is that of the environment's directory, and labels that rules ask for."""
 
     name: Name
+    labels: Mapping[str, str] = Field(default_factory=dict, description="e.g. tier: prod, target: eks")
 
 
 class Spec(Strict):
@@ -229,8 +230,11 @@ class Spec(Strict):
     components: tuple[Component, ...] = Field(min_length=1)
     policy: Policy = Policy()
     render: Render = Render()
+    rules: tuple[str, ...] = Field(
+        (), description="files of rules (kind: RuleSet), or directories of them, relative to environment.yaml"
+    )
 
-    @field_validator("components", mode="before")
+    @field_validator("components", "rules", mode="before")
     @classmethod
     def _tuple(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value

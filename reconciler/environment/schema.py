@@ -1,21 +1,36 @@
-"""The JSON Schema of environment.yaml, made from the models."""
+"""The JSON Schemas of environment.yaml and of files of rules, made from the models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.environment.models import Environment
+from reconciler.environment.rules import RuleSet
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 SHIPPED: Final = Path(__file__).with_name("environment.schema.json")
-"""The schema as it is shipped for editors; `make reference` writes it."""
+"""The schema of environment.yaml as it is shipped for editors; `make reference` writes it."""
+
+SHIPPED_RULES: Final = Path(__file__).with_name("rules.schema.json")
+"""The schema of files of rules as it is shipped for editors; `make reference` writes it."""
 
 
 def json_schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12) of environment.yaml."""
-    made = Environment.model_json_schema(by_alias=True)
+    return _schema(Environment, "environment")
+
+
+def rules_schema() -> dict[str, Any]:
+    """Return the schema (draft 2020-12) of files of rules."""
+    return _schema(RuleSet, "rules")
+
+
+def _schema(model: type[BaseModel], name: str) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://reconciler.dev/schema/v1alpha1/environment.json",
-        **made,
+        "$id": f"https://reconciler.dev/schema/v1alpha1/{name}.json",
+        **model.model_json_schema(by_alias=True),
     }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from reconciler import cel
 from reconciler.errors import ConfigError
 from reconciler.health.status import CURRENT, Body, failed, in_progress, status_conditions
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from reconciler.environment import HealthCheck
     from reconciler.model.outcome import Health
-
-EXPRESSIONS_KEPT = 256
 
 
 def by_conditions(body: Body, related: Sequence[Body] = ()) -> Health:  # noqa: ARG001 - as all rules
@@ -36,17 +34,14 @@ def by_conditions(body: Body, related: Sequence[Body] = ()) -> Health:  # noqa: 
 
 def by_check(body: Body, check: HealthCheck) -> Health:
     """Judge by CEL: `failed` first, then `current`; what cannot be evaluated yet is InProgress and says so."""
-    from celpy.adapter import json_to_cel
-    from celpy.evaluation import CELEvalError
-
-    known = json_to_cel(body)
-    variables = {**{str(key): value for key, value in known.items()}, "self": known}  # type: ignore[union-attr]
+    known = cel.value(body)
+    variables = {**{str(key): value for key, value in known.items()}, "self": known}
+    if check.failed is not None and _fails(check.failed, variables):
+        return failed(f"failed by the health check: {check.failed}")
     try:
-        if check.failed is not None and _evaluate(check.failed, variables, absent=False):
-            return failed(f"failed by the health check: {check.failed}")
-        return CURRENT if _evaluate(check.current, variables) else in_progress(f"not yet: {check.current}")
-    except CELEvalError as error:
-        return in_progress(f"health check {check.current} cannot be evaluated yet: {error.args[0]}")
+        return CURRENT if cel.evaluate(check.current, variables) else in_progress(f"not yet: {check.current}")
+    except cel.CannotEvaluateError as error:
+        return in_progress(f"health check {check.current} cannot be evaluated yet: {error}")
 
 
 def require_valid(checks: Iterable[HealthCheck]) -> None:
@@ -54,30 +49,15 @@ def require_valid(checks: Iterable[HealthCheck]) -> None:
     for check in checks:
         for expression in (check.current, check.failed):
             if expression is not None:
-                _program(expression)
+                try:
+                    cel.program(expression)
+                except ConfigError as error:
+                    expected = "expected an expression like status.phase == 'Ready'"
+                    raise ConfigError(f"health check {error}; {expected}") from error
 
 
-def _evaluate(expression: str, variables: dict[str, Any], *, absent: bool | None = None) -> bool:
-    from celpy.evaluation import CELEvalError
-
+def _fails(expression: str, variables: dict[str, Any]) -> bool:
     try:
-        return bool(_program(expression).evaluate(variables))
-    except CELEvalError:
-        if absent is None:
-            raise
-        return absent
-
-
-@lru_cache(maxsize=EXPRESSIONS_KEPT)
-def _program(expression: str) -> Any:
-    import celpy
-    from celpy.celparser import CELParseError
-
-    environment = celpy.Environment()
-    try:
-        return environment.program(environment.compile(expression))
-    except CELParseError as error:
-        raise ConfigError(
-            f"health check {expression!r} is not CEL: {str(error.args[0]).splitlines()[0]}; "
-            "expected an expression like status.phase == 'Ready'"
-        ) from error
+        return bool(cel.evaluate(expression, variables))
+    except cel.CannotEvaluateError:
+        return False
