@@ -25,6 +25,7 @@ from reconciler.cli import (
     preview,
     render,
     sandbox,
+    skew,
     status,
     validate,
     vendor,
@@ -58,6 +59,7 @@ app.command("blame")(blame.blame)
 app.command("pin-chart")(pin_chart.pin_chart)
 app.command("vendor")(vendor.vendor)
 app.command("preview")(preview.preview)
+app.command("skew")(skew.skew)
 app.command("agent")(agent.agent)
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -173,29 +173,31 @@ def _draw_field(console: Console, field: FieldChange) -> None:
     console.print(f"      {one_line(field.path)}")
     if field.op != "add":
         who = f"  {'drift, ' if field.drift else ''}set by {field.manager}{_when(field.when)}" if field.manager else ""
-        console.print(Text.assemble("        ", (f"- {_value(field.old)}", "red"), (who, "dim")))
+        console.print(Text.assemble("        ", (f"- {shown(field.old)}", "red"), (who, "dim")))
     if field.op != "remove":
-        console.print(Text.assemble("        ", (f"+ {_value(field.new)}", "green"), (_place(field.origin), "dim")))
+        console.print(Text.assemble("        ", (f"+ {shown(field.new)}", "green"), (place(field.origin), "dim")))
 
 
 def _draw_conflict(console: Console, conflict: FieldConflict) -> None:
     console.print(Text.assemble("      ", ("conflict ", "bold red"), f"{conflict.path} is owned by {conflict.manager}"))
     last = f"  last wrote{_when(conflict.when)}" if conflict.when else ""
-    console.print(Text.assemble(f"        theirs {_value(conflict.theirs)}", (last, "dim")))
-    console.print(Text.assemble(f"        ours   {_value(conflict.ours)}", (_place(conflict.origin), "dim")))
+    console.print(Text.assemble(f"        theirs {shown(conflict.theirs)}", (last, "dim")))
+    console.print(Text.assemble(f"        ours   {shown(conflict.ours)}", (place(conflict.origin), "dim")))
 
 
 def _when(time: str) -> str:
     return f" at {time}" if time else ""
 
 
-def _place(origin: Origin | None) -> str:
+def place(origin: Origin | None) -> str:
+    """Return where a value comes from, as it stands behind it; "" where git has no say."""
     if origin is None:
         return ""
     return f"  {origin} ({origin.by})" + (f", given by {origin.given}" if origin.given is not None else "")
 
 
-def _value(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value in one line of bearable length."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     text = text.replace("\n", "\\n")
     return text if len(text) <= VALUE_WIDTH else f"{text[:VALUE_WIDTH]}… ({len(text)} characters)"
