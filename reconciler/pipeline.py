@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reconciler import environment as environments
-from reconciler import vendor
+from reconciler import generated, vendor
 from reconciler.clock import SystemClock
 from reconciler.environment import windows
 from reconciler.environment.load import FILE, ROOT
@@ -82,7 +82,7 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Planned:
-    """A plan with what it was made from.
+    """A plan with what it was made from; `desired` is as git has it, values that are made in the cluster pending.
 
     Without a repr: asyncio writes the one of what a coroutine returned when it ends (in `signal`, Python 3.11), and that
     of 20,000 objects takes longer than the run.
@@ -136,10 +136,10 @@ def render(
     problems: list[Problem] = []
     warnings: list[str] = []
     charts = helm(offline=checkout.offline) if checkout.environment.spec.render.helm else None
-    wanted = [item for item in checkout.environment.spec.components if only is None or item.name in only]
+    chosen = [item for item in checkout.environment.spec.components if only is None or item.name in only]
     with closing(checkout):
-        vendor.fetch(checkout.files, map(checkout.directory_of, wanted), checkout.bases)
-        for component in wanted:
+        vendor.fetch(checkout.files, map(checkout.directory_of, chosen), checkout.bases)
+        for component in chosen:
             try:
                 built = build.build(
                     checkout.files,
@@ -192,8 +192,13 @@ def order(desired: Desired, environment: Environment) -> Graph:
     return graph.build(desired, environment)
 
 
-def _wanted(checkout: Checkout) -> tuple[Desired, Graph]:
-    desired = mark.marked(render(checkout))
+def wanted(checkout: Checkout, only: Collection[str] | None = None, memory: Builds | None = None) -> Desired:
+    """Render what is to be sent: with the labels of inventories, and pending values under the keys that are made."""
+    return mark.marked(generated.expanded(render(checkout, only, memory)))
+
+
+def _ordered(checkout: Checkout) -> tuple[Desired, Graph]:
+    desired = wanted(checkout)
     return desired, order(desired, checkout.environment)
 
 
@@ -206,25 +211,26 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Cloc
     environment, begun = checkout.environment, clock.monotonic()
     beginning = asyncio.create_task(read.begin(cluster, environment.name))
     try:
-        desired, edges = await asyncio.to_thread(_wanted, checkout)
+        desired, edges = await asyncio.to_thread(_ordered, checkout)
     except BaseException:
         await _given_up(beginning)
         raise
     rendered = clock.monotonic()
     observation = await read.observe(cluster, desired, environment.name, await beginning)
+    settled = generated.settled(desired, observation.live, clock.now())
     observed = clock.monotonic()
-    studied = await asyncio.to_thread(cases.study, desired, observation, environment)
+    studied = await asyncio.to_thread(cases.study, settled, observation, environment)
     closed = windows.look(environment, clock.now())
     predictions: Mapping[ObjectId, Prediction] = {}
     questioned: dict[ObjectId, Question] = {}
     for _ in range(MAX_ROUNDS):
-        asked = questions.questions(desired, observation, environment, predictions, studied=studied)
+        asked = questions.questions(settled, observation, environment, predictions, studied=studied)
         if not asked:
             break
         questioned |= {question.id: question for question in asked}
         predictions = {**predictions, **await predict.ask(cluster, asked, memory)}
     made = await asyncio.to_thread(
-        planner.make, desired, observation, environment, predictions, edges, studied=studied, closed=closed
+        planner.make, settled, observation, environment, predictions, edges, studied=studied, closed=closed
     )
     memory.keep(
         questioned[change.id]

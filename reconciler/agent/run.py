@@ -14,7 +14,6 @@ from reconciler.apply import lease
 from reconciler.apply import run as application
 from reconciler.errors import ConfigError, LeaseHeld, LeaseLost, ReconcilerError, Unavailable
 from reconciler.model.plan import WAITING
-from reconciler.plan import mark
 from reconciler.plan.words import counted
 from reconciler.preview.changeid import change_id, digests
 from reconciler.telemetry import logger
@@ -101,7 +100,7 @@ def rendered(mirror: Mirror, revision: str, name: str, clones: Clones | None = N
     """Return the digests of what a commit wants; raises ConfigError, SourceError. Takes the processor for a while."""
     with closing(mirror.repository()) as repository:
         checkout = open_checkout(repository, revision, name, clones)
-        desired = mark.marked(pipeline.render(checkout))
+        desired = pipeline.wanted(checkout)
         pipeline.order(desired, checkout.environment)
         return digests(desired)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from reconciler.apply import adoption, secrecy
+from reconciler.apply import adoption, generating, secrecy
 from reconciler.apply.explain import explain
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
@@ -155,10 +155,11 @@ class Applying:
         kind = await work.kinds.find(resource.gvk)
         if change.takeover is not None and change.action is not Action.REPLACE:
             await adoption.adopt(work.cluster, kind, change.id, change.takeover)
+        wanted = await generating.filled(work, resource)
         deadline = clock.monotonic() + PATIENCE
         while True:
             try:
-                return await work.cluster.apply(kind, resource.body, field_manager=FIELD_MANAGER, force=change.force)
+                return await work.cluster.apply(kind, wanted, field_manager=FIELD_MANAGER, force=change.force)
             except NotFound as error:  # a new kind is discovered a moment before it accepts objects
                 of_namespace = error.details.get("kind") == "namespaces"
                 over = work.stop.is_set() or clock.monotonic() >= deadline

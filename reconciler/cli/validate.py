@@ -64,6 +64,7 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tup
     from reconciler.cli.checkout import open_environment
     from reconciler.environment import load_rules
     from reconciler.errors import ConfigError
+    from reconciler.generated import expanded
 
     desired = None
     try:
@@ -71,7 +72,7 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tup
         checks = tuple(_expressions(checkout.environment))
         desired = pipeline.render(checkout, thorough=True)
         errors, warned = broken(load_rules(workspace.files, checkout.environment), checkout.environment, desired)
-        problems = (*checks, *check(desired), *errors)
+        problems = (*checks, *check(expanded(desired)), *errors)
         pipeline.order(desired, checkout.environment)
     except ConfigError as error:
         return error.problems, (), desired

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.errors import ConfigError, DependencyCycle, Problem
 from reconciler.model.graph import ComponentEdge, Edge, Graph
 from reconciler.model.identity import ObjectId
-from reconciler.plan.edges import backends, bindings, existence, marks, traffic, workloads
+from reconciler.plan.edges import backends, bindings, existence, generated, marks, traffic, workloads
 from reconciler.plan.edges.objects import Objects
 from reconciler.plan.order import ordered
 
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from reconciler.environment import Environment
     from reconciler.model.resource import Desired, Resource
 
-_FAMILIES: Final = (existence.edges, workloads.edges, traffic.edges, bindings.edges, backends.edges, marks.edges)
+_FAMILIES: Final = (
+    existence.edges,
+    workloads.edges,
+    traffic.edges,
+    bindings.edges,
+    backends.edges,
+    generated.edges,
+    marks.edges,
+)
 
 _CIRCLES: Final = 5  # so many are told at once: one wrong need may close very many
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from reconciler.generated import PENDING
+
 if TYPE_CHECKING:
     from reconciler.errors import ClusterError
     from reconciler.model.identity import ObjectId
@@ -46,6 +48,8 @@ def hidden(value: Any, path: str) -> Any:
     """Return what may be told of a value: the keys of a map, the length of anything else."""
     if value is None:
         return None
+    if value == PENDING:
+        return "(secret, made when it is applied)"
     if isinstance(value, dict):
         return {key: hidden(item, path) for key, item in value.items()}
     return f"(secret, {_size(value, encoded=path.startswith('data'))} bytes)"

@@ -19,7 +19,7 @@ from reconciler.model.plan import Action
 from reconciler.model.preview import ChangeSet, Preview
 from reconciler.model.resource import Desired
 from reconciler.model.schema import ANYTHING
-from reconciler.plan import mark, policy
+from reconciler.plan import policy
 from reconciler.plan.differences import differences, indexed
 from reconciler.preview.changeid import change_id, digests
 from reconciler.preview.closure import Closures
@@ -127,14 +127,14 @@ def _compared(
 ) -> ChangeSet:
     name, environment = after.environment.name, after.environment
     try:
-        head = mark.marked(pipeline.render(after, memory=memory))
+        head = pipeline.wanted(after, memory=memory)
         pipeline.order(head, environment)
     except ConfigError as error:
         return ChangeSet(name, "", problems=error.problems, notes=notes)
     base, known = Desired(name, None, {}), True
     if before is not None:
         try:
-            rendered = mark.marked(pipeline.render(before, touched, memory))
+            rendered = pipeline.wanted(before, touched, memory)
         except ConfigError:
             notes, known = (
                 (*notes, "could not be rendered before this change, so all that it holds counts as new"),

@@ -1,0 +1,150 @@
+"""What the annotation says: one recipe for each value, or for the few that belong together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from reconciler import yaml
+from reconciler.environment.models import Strict
+from reconciler.errors import ConfigError, Problem
+from reconciler.model.identity import ObjectId
+from reconciler.model.origin import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.model.resource import Resource
+
+ANNOTATION: Final = "reconciler.dev/generate"
+KEPT: Final = 512
+SecretName = Annotated[
+    str,
+    Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", description="[namespace/]name"),
+]
+
+
+class Password(Strict):
+    """Random characters, from the operating system's source for secrets."""
+
+    length: int = Field(24, ge=8, le=1024)
+    alphabet: Literal["alphanumeric", "hex", "base64"] = "alphanumeric"
+
+
+class Copy(Strict):
+    """The value of another Secret; it follows that one."""
+
+    secret: SecretName
+    key: str
+
+
+class Htpasswd(Strict):
+    """A line of an htpasswd file (bcrypt) for a password that stands in the same Secret."""
+
+    user: str = Field(pattern=r"^[^:\s]+$")
+    password: str = Field(description="the key of the password")
+
+
+class KeyPair(Strict):
+    """A private key (PKCS 8, PEM) under `<key>.key` and its public half under `<key>.pub`."""
+
+    algorithm: Literal["rsa", "ecdsa", "ed25519"] = "ecdsa"
+    bits: Literal[2048, 3072, 4096] = Field(4096, description="of an RSA key")
+
+
+class Certificate(Strict):
+    """A certificate: `<key>.crt`, `<key>.key` and `ca.crt`, made anew when a third of its time is left.
+
+    Without an authority it is an authority itself (a root, which signs for others and not for servers).
+    """
+
+    common_name: str = Field(min_length=1, max_length=64)
+    dns_names: tuple[str, ...] = ()
+    days: int = Field(365, ge=1, le=7300)
+    authority: SecretName | None = Field(
+        None, description="the Secret of an authority, made by such a recipe called tls"
+    )
+
+    @field_validator("dns_names", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Recipe(Strict):
+    """How one value is made: exactly one of the ways."""
+
+    password: Password | None = None
+    copied: Copy | None = Field(None, alias="copy")
+    htpasswd: Htpasswd | None = None
+    key_pair: KeyPair | None = None
+    certificate: Certificate | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Recipe:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("expected exactly one of password, copy, htpasswd, keyPair, certificate")
+        return self
+
+    def keys(self, key: str) -> tuple[str, ...]:
+        """Return the keys of the Secret that it fills; `key` is the one in the annotation."""
+        if self.certificate is not None:
+            return f"{key}.crt", f"{key}.key", "ca.crt"
+        return (f"{key}.key", f"{key}.pub") if self.key_pair is not None else (key,)
+
+    def source(self, namespace: str) -> ObjectId | None:
+        """Return the Secret that it takes something of."""
+        name = self.copied.secret if self.copied is not None else self.certificate and self.certificate.authority
+        if not name:
+            return None
+        there, _, plain = name.rpartition("/")
+        return ObjectId("", "Secret", there or namespace, plain)
+
+
+def recipes_of(resource: Resource) -> Mapping[str, Recipe]:
+    """Return the recipes of an object, {} where it has none; raises ConfigError with the line of the annotation."""
+    text = resource.annotations.get(ANNOTATION)
+    if text is None:
+        return {}
+    annotations = resource.body["metadata"]["annotations"]
+    origin = getattr(annotations, "origins", {}).get(ANNOTATION) or resource.origin
+    file, line = (origin.source.file, origin.line) if origin is not None else ("", 0)
+    if resource.id.group_kind != ("", "Secret"):
+        raise ConfigError([Problem(file, line, f"{resource.id}: {ANNOTATION} is for Secrets only")])
+    try:
+        return _parsed(text)
+    except ValueError as error:
+        hint = "expected a mapping such as `password: {password: {length: 24}}`"
+        raise ConfigError([Problem(file, line, f"{resource.id}: {ANNOTATION}: {error}", hint)]) from error
+
+
+def sources_of(text: str, namespace: str) -> Iterator[ObjectId]:
+    """Yield the Secrets that have to be there before what an annotation asks for can be made."""
+    for recipe in _parsed(text).values():
+        source = recipe.source(namespace)
+        if source is not None:
+            yield source
+
+
+@lru_cache(maxsize=KEPT)
+def _parsed(text: str) -> Mapping[str, Recipe]:
+    try:
+        documents = yaml.parse(text, Source("", ""))
+    except ConfigError as error:
+        raise ValueError("; ".join(problem.message for problem in error.problems)) from error
+    if len(documents) != 1 or not isinstance(documents[0], dict) or not documents[0]:
+        raise ValueError("it is no mapping")
+    found: dict[str, Recipe] = {}
+    for key, value in documents[0].items():
+        try:
+            found[str(key)] = Recipe.model_validate(value)
+        except ValidationError as error:
+            told = error.errors(include_url=False)[0]
+            where = ".".join(map(str, (key, *told["loc"])))
+            raise ValueError(f"{where}: {told['msg'].removeprefix('Value error, ')}") from error
+    for key, recipe in found.items():
+        if recipe.htpasswd is not None and recipe.htpasswd.password == key:
+            raise ValueError(f"{key}: its password has to be under another key")
+    return found
