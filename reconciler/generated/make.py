@@ -45,12 +45,14 @@ def made(
         recipe = recipes[name]
         keys = recipe.keys(name)
         if any(found.get(key) == PENDING for key in keys):
-            values = _values(recipe, found, others.get(name, {}), now)
+            values = _values(name, recipe, found, others.get(name, {}), now)
             found.update(zip(keys, (base64.b64encode(value).decode() for value in values), strict=True))
     return found
 
 
-def _values(recipe: Recipe, data: Mapping[str, str], other: Mapping[str, str], now: datetime) -> tuple[bytes, ...]:
+def _values(
+    key: str, recipe: Recipe, data: Mapping[str, str], other: Mapping[str, str], now: datetime
+) -> tuple[bytes, ...]:
     if recipe.password is not None:
         return (_password(recipe.password),)
     if recipe.copied is not None:
@@ -60,11 +62,14 @@ def _values(recipe: Recipe, data: Mapping[str, str], other: Mapping[str, str], n
     if recipe.htpasswd is not None:
         return (_htpasswd(recipe.htpasswd, data),)
     if recipe.key_pair is not None:
-        key = _key(recipe.key_pair)
-        return _private(key), _public(key)
+        pair = _key(recipe.key_pair)
+        return _private(pair), _public(pair)
     if recipe.certificate is not None:
         return _certificate(recipe.certificate, other, now)
-    raise TypeError("a recipe without a way")
+    who = f" by {recipe.given.by}" if recipe.given is not None and recipe.given.by else ""
+    raise ValueError(
+        f"its value {key} is not in the cluster: it has to be put into the Secret{who}, with kubectl for instance"
+    )
 
 
 def _password(recipe: Password) -> bytes:

@@ -73,6 +73,12 @@ class Certificate(Strict):
         return tuple(value) if isinstance(value, list) else value
 
 
+class Given(Strict):
+    """A value that nobody can make: somebody puts it into the cluster before the first apply, and it is kept."""
+
+    by: str = Field("", description="who knows it, e.g. the team that runs the database")
+
+
 class Recipe(Strict):
     """How one value is made: exactly one of the ways."""
 
@@ -81,11 +87,12 @@ class Recipe(Strict):
     htpasswd: Htpasswd | None = None
     key_pair: KeyPair | None = None
     certificate: Certificate | None = None
+    given: Given | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Recipe:
         if len(self.model_fields_set) != 1:
-            raise ValueError("expected exactly one of password, copy, htpasswd, keyPair, certificate")
+            raise ValueError("expected exactly one of password, copy, htpasswd, keyPair, certificate, given")
         return self
 
     def keys(self, key: str) -> tuple[str, ...]:

@@ -79,6 +79,12 @@ def test_what_the_cluster_has_is_kept() -> None:
     assert run(first, item) == first
 
 
+def test_a_given_value_is_kept() -> None:
+    item = secret("a: {given: {}}\nb: {password: {}}")
+    live = {item.id: {"a": base64.b64encode(b"theirs").decode()}}
+    assert text(run(live, item)[item.id], "a") == "theirs"
+
+
 def test_only_what_is_missing_is_made() -> None:
     item = secret("a: {password: {}}\nb: {password: {}}")
     first = run({}, item)
@@ -210,6 +216,7 @@ def test_only_secrets_have_recipes() -> None:
         ("a: {copy: {secret: s, key: k}}", {}, "Secret s has no key k"),
         ("tls: {certificate: {commonName: a, authority: s}}", {"tls.crt": "eA=="}, "Secret s is no authority"),
         ("a: {htpasswd: {user: x, password: b}}", {}, "no password under b"),
+        ("a: {given: {by: the team of the database}}", {}, "put into the Secret by the team of the database"),
     ],
 )
 def test_what_cannot_be_made_says_what_is_missing(recipe: str, other: Data, told: str) -> None:
