@@ -33,6 +33,7 @@ GIVEN: Final = frozenset(
         ("ClusterRole", "cluster-admin"),
         ("ClusterRole", "edit"),
         ("ClusterRole", "view"),
+        ("Role", "extension-apiserver-authentication-reader"),
     }
 )
 """Objects that every cluster has, by kind and name; those of the control plane begin with `system:`."""
