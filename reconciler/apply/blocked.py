@@ -48,7 +48,7 @@ async def blocked_by(cluster: Cluster, kinds: Kinds, target: ObjectId) -> str:
 async def _reason(cluster: Cluster, kinds: Kinds, target: ObjectId, body: Body, name: str) -> str:
     if name in SEARCHED:
         try:
-            users = await needed.needed_by(cluster, kinds, target, body, going=True)
+            users = (await needed.needed_by(cluster, kinds, target, body, going=True)).names
         except (ClusterError, NotFound):
             users = ""
         return f"it waits for {users}" if users else "the control plane has not looked at it again yet"

@@ -7,7 +7,7 @@ StorageClass by the claims that name it. What the control plane makes by itself,
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from reconciler.errors import NotFound
 from reconciler.model.api import ApiResource
@@ -35,21 +35,37 @@ _PASSING: Final = frozenset(
 """Kinds that tell of others and are of no use without them."""
 
 
-async def needed_by(cluster: Cluster, kinds: Kinds, target: ObjectId, body: Body, *, going: bool = False) -> str:
-    """Return what still needs an object, the first ones by name; "" where nothing does. Raises ClusterError.
+class Users(NamedTuple):
+    """What needs an object: the first ones by name ("" where nothing does), and the kinds that they are of."""
+
+    names: str
+    kinds: frozenset[GroupKind]
+
+
+async def needed_by(
+    cluster: Cluster,
+    kinds: Kinds,
+    target: ObjectId,
+    body: Body,
+    *,
+    going: bool = False,
+    among: frozenset[GroupKind] = frozenset(),
+) -> Users:
+    """Return what still needs an object. Raises ClusterError.
 
     What is on its way out of a Namespace by itself does not count, unless the Namespace waits for just that (`going`).
+    `among`: of what is in a Namespace only these kinds are looked at, so that looking again and again costs little.
     """
     look = _LOOKS.get(target.group_kind)
-    found = [item async for item in look(cluster, kinds, body)] if look is not None else []
+    found = [item async for item in look(cluster, kinds, body, among)] if look is not None else []
     leaving = not going and target.group_kind == ("", "Namespace")
-    counted = ((kind, item) for kind, item in found if not (leaving and "deletionTimestamp" in item["metadata"]))
+    counted = [(kind, item) for kind, item in found if not (leaving and "deletionTimestamp" in item["metadata"])]
     names = sorted(_name(kind, item) for kind, item in counted)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return Users(", ".join(names[:SHOWN]) + more, frozenset(kind.gvk.group_kind for kind, _ in counted))
 
 
-async def _objects(cluster: Cluster, kinds: Kinds, definition: Body) -> AsyncIterator[Found]:
+async def _objects(cluster: Cluster, kinds: Kinds, definition: Body, _: frozenset[GroupKind]) -> AsyncIterator[Found]:
     """Yield the objects of the kind that is defined."""
     spec = definition.get("spec") or {}
     kind = kinds.preferred(GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", "")))
@@ -58,7 +74,7 @@ async def _objects(cluster: Cluster, kinds: Kinds, definition: Body) -> AsyncIte
             yield kind, item
 
 
-async def _mounting(cluster: Cluster, _: Kinds, claim: Body) -> AsyncIterator[Found]:
+async def _mounting(cluster: Cluster, _: Kinds, claim: Body, _among: frozenset[GroupKind]) -> AsyncIterator[Found]:
     """Yield the Pods that mount a claim."""
     metadata = claim["metadata"]
     async for pod in cluster.list(PODS, namespace=metadata["namespace"]):
@@ -66,17 +82,23 @@ async def _mounting(cluster: Cluster, _: Kinds, claim: Body) -> AsyncIterator[Fo
             yield PODS, pod
 
 
-async def _claiming(cluster: Cluster, _: Kinds, storage: Body) -> AsyncIterator[Found]:
+async def _claiming(cluster: Cluster, _: Kinds, storage: Body, _among: frozenset[GroupKind]) -> AsyncIterator[Found]:
     """Yield the claims that name a StorageClass."""
     async for claim in cluster.list(CLAIMS):
         if (claim.get("spec") or {}).get("storageClassName") == storage["metadata"]["name"]:
             yield CLAIMS, claim
 
 
-async def _inhabitants(cluster: Cluster, kinds: Kinds, space: Body) -> AsyncIterator[Found]:
+async def _inhabitants(
+    cluster: Cluster, kinds: Kinds, space: Body, among: frozenset[GroupKind]
+) -> AsyncIterator[Found]:
     """Yield what is in a Namespace, of every kind that can be listed."""
     namespace = space["metadata"]["name"]
-    asked = [kind for kind in kinds.namespaced if kind.gvk.group_kind not in _PASSING]
+    asked = [
+        kind
+        for kind in kinds.namespaced
+        if kind.gvk.group_kind not in _PASSING and (not among or kind.gvk.group_kind in among)
+    ]
     answers = await asyncio.gather(*(_listed(cluster, kind, namespace) for kind in asked))
     for kind, bodies in zip(asked, answers, strict=True):
         for item in bodies:
@@ -112,7 +134,7 @@ def _name(kind: ApiResource, body: Body) -> str:
     return f"{kind.kind}/{metadata['name']}{space}{going}"
 
 
-_LOOKS: Final[Mapping[GroupKind, Callable[[Cluster, Kinds, Body], AsyncIterator[Found]]]] = {
+_LOOKS: Final[Mapping[GroupKind, Callable[[Cluster, Kinds, Body, frozenset[GroupKind]], AsyncIterator[Found]]]] = {
     GroupKind("", "Namespace"): _inhabitants,
     GroupKind("", "PersistentVolumeClaim"): _mounting,
     GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"): _objects,

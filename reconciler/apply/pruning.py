@@ -19,7 +19,7 @@ from reconciler.apply.schedule import Need, Schedule, State
 from reconciler.apply.waits import Goal, Wait
 from reconciler.errors import ClusterError, Conflict, NotFound
 from reconciler.model.applyset import FIELD_MANAGER, PART_OF_LABEL, applyset_id, parent_id
-from reconciler.model.identity import ObjectId
+from reconciler.model.identity import GroupKind, ObjectId
 from reconciler.model.outcome import Health, HealthState
 from reconciler.model.plan import Action
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from reconciler.apply.work import Work
     from reconciler.cluster.port import Body
     from reconciler.model.api import ApiResource
-    from reconciler.model.identity import GroupKind
     from reconciler.model.plan import Change
 
 ATTEMPTS = 5
@@ -190,11 +189,17 @@ class Pruning:
     async def _until_free(self, change: Change) -> None:
         """Wait until nothing needs an object of a protected kind any more."""
         work, deadline = self._work, self._work.deadline(change.component)
-        while users := await needed_by(work.cluster, work.kinds, change.id, self._bodies[change.id]):
-            if work.stop.is_set() or work.clock.monotonic() >= deadline:
-                raise StillNeeded(f"it is still needed by {users}")
-            work.ledger.waiting(change, Health(HealthState.CURRENT, f"not deleted yet: needed by {users}"))
-            await work.clock.sleep(PAUSE)
+        body, among = self._bodies[change.id], frozenset[GroupKind]()
+        while True:
+            users = await needed_by(work.cluster, work.kinds, change.id, body, among=among)
+            if not users.names and not among:
+                return
+            if users.names:
+                if work.stop.is_set() or work.clock.monotonic() >= deadline:
+                    raise StillNeeded(f"it is still needed by {users.names}")
+                work.ledger.waiting(change, Health(HealthState.CURRENT, f"not deleted yet: needed by {users.names}"))
+                await work.clock.sleep(PAUSE)
+            among = users.kinds  # those first; when they are gone, all kinds once more
 
     async def _release(self, change: Change) -> str:
         """Give up one object; returns why it was left alone after all, or ""."""
