@@ -1,12 +1,15 @@
 """CEL, the expressions of health checks and rules: compiled once, told apart from what is no CEL.
 
-https://github.com/google/cel-spec, by cel-python; it is loaded only where an expression is used.
+https://github.com/google/cel-spec, by cel-python; it is loaded only where an expression is used. Functions on strings are
+those of https://kubernetes.io/docs/reference/using-api/cel/.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+import re2
 
 from reconciler.errors import ConfigError
 
@@ -29,9 +32,26 @@ def program(expression: str) -> Any:
 
     environment = celpy.Environment()
     try:
-        return environment.program(environment.compile(expression))
+        return environment.program(environment.compile(expression), functions=_functions())
     except CELParseError as error:
         raise ConfigError(f"{expression!r} is not CEL: {str(error.args[0]).splitlines()[0]}") from error
+
+
+def _functions() -> dict[str, Any]:
+    """Return the functions on strings and lists that Kubernetes adds to CEL, as far as rules are in want of them."""
+    from celpy.celtypes import ListType, StringType
+
+    def strings(values: Iterable[str]) -> Any:
+        return ListType([StringType(value) for value in values])
+
+    return {
+        "find": lambda text, pattern: StringType(match[0] if (match := re2.search(str(pattern), str(text))) else ""),
+        "join": lambda values, between="": StringType(str(between).join(map(str, values))),
+        "lowerAscii": lambda text: StringType(str(text).lower()),
+        "replace": lambda text, old, new: StringType(str(text).replace(str(old), str(new))),
+        "split": lambda text, separator: strings(str(text).split(str(separator))),
+        "trim": lambda text: StringType(str(text).strip()),
+    }
 
 
 def evaluate(expression: str, variables: dict[str, Any]) -> Any:

@@ -22,6 +22,7 @@ from reconciler.cli import (
     history,
     importing,
     pin_chart,
+    preflight,
     preview,
     render,
     sandbox,
@@ -59,6 +60,7 @@ app.command("blame")(blame.blame)
 app.command("pin-chart")(pin_chart.pin_chart)
 app.command("vendor")(vendor.vendor)
 app.command("preview")(preview.preview)
+app.command("preflight")(preflight.preflight)
 app.command("skew")(skew.skew)
 app.command("agent")(agent.agent)
 app.add_typer(sandbox.app, name="sandbox")

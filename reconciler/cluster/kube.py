@@ -103,6 +103,16 @@ class KubeCluster:
         )
         return discovery.read(answers, self.name)
 
+    async def version(self) -> str:
+        """Read the server's version, e.g. `v1.36.4`."""
+        told = await self._requests.json(Request("get", "GET", "/version"))
+        return str(told.get("gitVersion", ""))
+
+    async def metrics(self) -> str:
+        """Read the API server's own metrics in Prometheus' text format."""
+        answer = await self._requests.answer(Request("get", "GET", "/metrics", accept="text/plain"))
+        return answer.body.decode(errors="replace")
+
     async def openapi(self, group_versions: Iterable[str]) -> Mapping[str, Body]:
         """Read OpenAPI v3 documents; group/versions that the server does not know, or not yet, are left out.
 

@@ -47,6 +47,12 @@ class Cluster(Protocol):
     async def openapi(self, group_versions: Iterable[str]) -> Mapping[str, Body]:
         """Read OpenAPI v3 documents by group/version (`v1`, `apps/v1`); cached on disk by the server's hash."""
 
+    async def version(self) -> str:
+        """Read the server's version, e.g. `v1.36.4`."""
+
+    async def metrics(self) -> str:
+        """Read the API server's own metrics in Prometheus' text format; needs the right to get `/metrics`."""
+
     def list(
         self, resource: ApiResource, *, namespace: str = "", selector: str = "", metadata_only: bool = False
     ) -> AsyncIterator[Body]:

@@ -39,6 +39,9 @@ T = TypeVar("T")
 PAGE = 500
 
 
+VERSION = "v1.37.2"  # of the real one that the contract tests compare with
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request as it was sent; `details` are its options and, for a write, its `body`."""
@@ -180,6 +183,16 @@ class FakeCluster:
         for item in resources.values():
             preferred.setdefault(GroupKind(item.group, item.kind), item)
         return Discovery(resources, preferred, self.failed_groups)
+
+    async def version(self) -> str:
+        """Read the server's version."""
+        async with self._request("get", name="/version"):
+            return VERSION
+
+    async def metrics(self) -> str:
+        """Read the API server's own metrics."""
+        async with self._request("get", name="/metrics"):
+            return "# HELP apiserver_request_total How many requests there were.\n"
 
     async def openapi(self, group_versions: Iterable[str]) -> Mapping[str, Body]:
         """Read OpenAPI v3 documents; those that are not served are left out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from reconciler.check.world import World
 from reconciler.environment import load_rules
 from reconciler.generated import expanded
 from reconciler.pipeline import Checkout
+from reconciler.plan.quantity import amount
 from reconciler.source.directory import DirectoryTree
 
 if TYPE_CHECKING:
@@ -101,6 +104,33 @@ def test_every_long_running_container_is_probed(desired: Desired) -> None:
             ]
             bootstrap = pod.namespace in BOOTSTRAP  # drivers come with sidecars that serve nothing of themselves
             assert any(probed) if bootstrap else all(probed), pod.resource.id
+
+
+def exact(quantity: object) -> Fraction:
+    """Return a quantity as a number."""
+    found = amount(str(quantity))
+    assert found is not None, quantity
+    return found
+
+
+def test_quotas_leave_room_for_what_is_to_run(desired: Desired) -> None:
+    """A quota comes after what it is for, so one that is too small shows only when a Pod is to start again."""
+    needed: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    for pod in World(resource for _, resource in desired.resources).pods:
+        replicas = pod.resource.body["spec"].get("replicas", 1)
+        spent = needed[pod.namespace]
+        spent["pods"] += replicas + 1  # one more while another version comes
+        for container in pod.spec["containers"]:
+            for name in ("cpu", "memory"):
+                spent[f"requests.{name}"] += replicas * exact(container["resources"]["requests"][name])
+        spent["persistentvolumeclaims"] += replicas * len(pod.resource.body["spec"].get("volumeClaimTemplates", ()))
+    for claim in (item for _, item in desired.resources if item.id.kind == "PersistentVolumeClaim"):
+        needed[claim.id.namespace]["persistentvolumeclaims"] += 1
+    quotas = [item for _, item in desired.resources if item.id.kind == "ResourceQuota"]
+    assert len(quotas) >= 3
+    for quota in quotas:
+        for name, hard in quota.body["spec"]["hard"].items():
+            assert needed[quota.id.namespace][name] <= exact(hard), (quota.id, name)
 
 
 def test_there_is_one_default_storage_class(desired: Desired) -> None:

@@ -1,0 +1,51 @@
+"""Reading what the checks look at; what cannot be read is told and stops nothing else."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import ClusterError
+from reconciler.model.api import ApiResource
+from reconciler.model.preflight import Sight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.cluster.port import Body, Cluster
+
+NODES: Final = ApiResource("", "v1", "Node", "nodes", namespaced=False)
+PODS: Final = ApiResource("", "v1", "Pod", "pods", namespaced=True)
+BUDGETS: Final = ApiResource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", namespaced=True)
+METRIC: Final = "apiserver_requested_deprecated_apis{"
+_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+
+
+async def read(cluster: Cluster) -> Sight:
+    """Return what there is; raises ClusterError where not even version and nodes can be read."""
+    version = await cluster.version()
+    served = frozenset(kind.api_version for kind in (await cluster.discover()).resources)
+    nodes = [item async for item in cluster.list(NODES)]
+    unread: list[str] = []
+    budgets = await _listed(cluster, BUDGETS, unread)
+    pods = await _listed(cluster, PODS, unread)
+    try:
+        deprecated = tuple(_deprecated(await cluster.metrics()))
+    except ClusterError as error:
+        unread.append(f"metrics of the API server, which say what deprecated APIs are in use: {error}")
+        deprecated = ()
+    return Sight(version, served, nodes, budgets, pods, deprecated, tuple(unread))
+
+
+async def _listed(cluster: Cluster, resource: ApiResource, unread: list[str]) -> list[Body]:
+    try:
+        return [item async for item in cluster.list(resource)]
+    except ClusterError as error:
+        unread.append(f"{resource.plural}: {error}")
+        return []
+
+
+def _deprecated(metrics: str) -> Iterator[dict[str, str]]:
+    for line in metrics.splitlines():
+        if line.startswith(METRIC):
+            yield dict(_LABEL.findall(line))
