@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 
 .PHONY: demo demo-agent demo-preview test check format lint types contracts unit reference lock clean
 
-demo: $(VENV)/.installed  ## the main job, end to end, on a sandbox
-	$(BIN)/python hack/demo
+demo: $(VENV)/.installed  ## the main job, end to end, on a sandbox; ENV=prod-onprem: that whole environment
+	$(BIN)/python $(if $(ENV),hack/demo-platform $(ENV),hack/demo)
 
 demo-agent: $(VENV)/.installed  ## the agent: pushes, drift, a bad commit, a replica that dies
 	$(BIN)/python hack/demo-agent

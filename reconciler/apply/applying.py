@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from reconciler.apply import adoption, generating, secrecy
+from reconciler.apply.attempts import ATTEMPTS, pause
 from reconciler.apply.explain import explain
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
@@ -42,7 +43,6 @@ RELATED: Final = {
     ),
 }
 """What tells how objects of a kind are judged: which claims wait for a consumer, which Ingresses get an address."""
-ATTEMPTS = 5
 
 
 class Applying:
@@ -186,6 +186,7 @@ class Applying:
                 if attempt == ATTEMPTS - 1 or body["metadata"]["uid"] != change.uid:
                     raise
                 version = body["metadata"]["resourceVersion"]
+                await work.clock.sleep(pause(attempt))
         deadline = work.deadline(change.component)
         wait = Wait(change, Goal.GONE, deadline, self._old_one_gone, uid=change.uid)
         work.waits.gone(wait, Scope(kind, change.id.namespace))

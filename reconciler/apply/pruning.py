@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.apply import releasing
+from reconciler.apply.attempts import ATTEMPTS, pause
 from reconciler.apply.blocked import blocked_by
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from reconciler.model.api import ApiResource
     from reconciler.model.plan import Change
 
-ATTEMPTS = 5
 PAUSE = 2.0  # seconds between two looks at what needs an object of a protected kind
 
 
@@ -217,9 +217,10 @@ class Pruning:
                 break
             except NotFound:
                 break
-            except Conflict:
+            except Conflict:  # a controller keeps its status up to date, and is quicker than we are
                 if attempt == ATTEMPTS - 1:
                     raise
+                await self._work.clock.sleep(pause(attempt))
             try:
                 self._bodies[item] = await self._work.cluster.get(kind, item.namespace, item.name)
             except NotFound:

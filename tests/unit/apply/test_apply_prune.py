@@ -331,3 +331,13 @@ OURS = {"manager": "reconciler", "operation": "Apply"}
 def test_each_mark_of_ours_is_asked_for(change: dict[str, Any], why: str) -> None:
     metadata = {"uid": "u1", "labels": {PART_OF_LABEL: "set"}, "managedFields": [OURS]}
     assert foreign({"metadata": metadata | change}, "set", "u1") == why
+
+
+async def test_an_object_whose_controller_is_quicker_is_deleted_in_the_end() -> None:
+    """A quota's status changes several times a second while the Pods that it counts go."""
+    world = World()
+    await world.apply({"base": BASE, "app": config_map("gone")})
+    world.cluster.fail("delete", error=Conflict("changed again", status=409), times=9)
+    report = await world.apply({"base": BASE})
+    assert results(report)["ConfigMap/gone"] is Result.PRUNED
+    assert world.clock.seconds > 5
