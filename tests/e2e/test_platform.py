@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parent.parent.parent
-COMPONENTS = sorted(item.parent.name for item in (ROOT / "environments" / "dev").glob("*/kustomization.yaml"))
+DIRECTORIES = sorted(
+    str(item.parent.relative_to(ROOT)) for item in (ROOT / "environments").glob("*/*/kustomization.yaml")
+)
 
 
 def reconciler(sandbox: Sandbox, expected: int, *arguments: str) -> tuple[Any, str]:
@@ -33,10 +35,9 @@ def reconciler(sandbox: Sandbox, expected: int, *arguments: str) -> tuple[Any, s
     return json.loads(done.stdout), done.stderr
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
-def test_builds_as_kustomize_does(control_plane: Sandbox, component: str) -> None:
+@pytest.mark.parametrize("directory", DIRECTORIES)
+def test_builds_as_kustomize_does(control_plane: Sandbox, directory: str) -> None:
     """Byte for byte what the Kustomize in kubectl prints."""
-    directory = f"environments/dev/{component}"
     built = build(DirectoryTree(ROOT), directory)
     command = (str(control_plane.kubectl), "kustomize", str(ROOT / directory))
     expected = subprocess.run(command, check=True, capture_output=True, text=True).stdout
