@@ -29,7 +29,7 @@ def status(context: typer.Context, environment: EnvironmentName, output: OutputO
 
 
 async def _read(checkout: Checkout) -> tuple[Status, dict[str, int]]:
-    from reconciler import pipeline
+    from reconciler import pipeline, preflight
     from reconciler.apply import history
     from reconciler.cli.connect import connected
     from reconciler.observe.beside import beside
@@ -39,5 +39,12 @@ async def _read(checkout: Checkout) -> tuple[Status, dict[str, int]]:
         planned = await pipeline.plan(checkout, cluster, memory)
         past = await history.read(cluster, checkout.environment.name)
         related = await beside(cluster, planned.observation.live)
-        found = told.assess(planned.plan, planned.observation, checkout.environment, past.last, past.agent, related)
+        differs = (
+            preflight.drift(planned.desired, await preflight.glance(cluster))
+            if preflight.described(planned.desired)
+            else ()
+        )
+        found = told.assess(
+            planned.plan, planned.observation, checkout.environment, past.last, past.agent, related, differs
+        )
         return found, cluster.requests.snapshot()

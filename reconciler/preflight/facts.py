@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.preflight import Finding
 from reconciler.model.tree import origin_at
-from reconciler.preflight.version import is_of
+from reconciler.preflight.version import is_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def facts(wanted: Resource, sight: Sight) -> Iterator[Finding]:
     """Yield what differs: version, ranges of addresses, groups that are not served."""
-    spec = wanted.body["spec"]
-    if not is_of(sight.version, str(spec["version"])):
+    spec = spec_of(wanted.body)
+    if "version" in spec and not is_of(sight.version, str(spec["version"])):
         told = f"the API server runs {sight.version}, git says {spec['version']}"
         hint = "upgrade the cluster, or change the line in git if the cluster is right"
         yield Finding("facts", "warning", "version", told, hint, origin_at(wanted.body, ("spec", "version")))
@@ -33,7 +33,12 @@ def facts(wanted: Resource, sight: Sight) -> Iterator[Finding]:
 
 
 def _addresses(pods: str, wanted: Resource, sight: Sight) -> Iterator[Finding]:
-    whole = ipaddress.ip_network(pods)
+    place = origin_at(wanted.body, ("spec", "podCIDR"))
+    try:
+        whole = ipaddress.ip_network(pods)
+    except ValueError as error:
+        yield Finding("facts", "blocker", str(wanted.id), f"podCIDR: {error}", "expected e.g. 10.244.0.0/16", place)
+        return
     for node in sight.nodes:
         given = (node.get("spec") or {}).get("podCIDR")
         if not given:
@@ -41,5 +46,4 @@ def _addresses(pods: str, wanted: Resource, sight: Sight) -> Iterator[Finding]:
         part = ipaddress.ip_network(given)
         if part.version != whole.version or not part.subnet_of(whole):  # type: ignore[arg-type]
             told = f"its Pods have addresses of {given}, git says that all are of {pods}"
-            place = origin_at(wanted.body, ("spec", "podCIDR"))
             yield Finding("facts", "warning", f"Node/{node['metadata']['name']}", told, origin=place)

@@ -16,16 +16,27 @@ if TYPE_CHECKING:
     from reconciler.model.resource import Desired
 
 GROUP: Final = "platform.reconciler.dev"
+KINDS: Final = ("ClusterFacts", "NodeProfile")
 
 
-def judge(desired: Desired, sight: Sight, target: Minor | None = None) -> Preflight:
-    """Return what differs from git; with a target also what stands in the way of an upgrade to it."""
+def described(desired: Desired) -> bool:
+    """Whether git says anything of the cluster or its nodes."""
+    return any(item.id.group == GROUP and item.id.kind in KINDS for _, item in desired.resources)
+
+
+def drift(desired: Desired, sight: Sight) -> tuple[Finding, ...]:
+    """Return where cluster and nodes are not what git says of them."""
     profiles = [item for _, item in desired.resources if item.id.group_kind == GroupKind(GROUP, "NodeProfile")]
     found: list[Finding] = []
     for _, item in desired.resources:
         if item.id.group_kind == GroupKind(GROUP, "ClusterFacts"):
             found += facts(item, sight)
-    found += nodes(profiles, sight)
+    return (*found, *nodes(profiles, sight))
+
+
+def judge(desired: Desired, sight: Sight, target: Minor | None = None) -> Preflight:
+    """Return what differs from git; with a target also what stands in the way of an upgrade to it."""
+    found = [*drift(desired, sight)]
     server = target or Minor.of(sight.version)
     if server is not None:
         found += upgrade.skew(sight, server)

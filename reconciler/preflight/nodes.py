@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.model.preflight import Finding
 from reconciler.model.tree import origin_at
-from reconciler.preflight.version import is_of
+from reconciler.preflight.version import is_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ def nodes(profiles: Sequence[Resource], sight: Sight) -> Iterator[Finding]:
                 told = "no NodeProfile is for it"
                 yield Finding("nodes", "warning", _name(node), told, "add one, or a label to the node")
             continue
-        profile = max(fitting, key=lambda item: len(item.body["spec"].get("nodeSelector") or {}))
+        profile = max(fitting, key=lambda item: len(spec_of(item.body).get("nodeSelector") or {}))
         found[profile.id.name].append(node)
         yield from _judged(profile, node)
     for profile in profiles:
@@ -35,7 +35,7 @@ def nodes(profiles: Sequence[Resource], sight: Sight) -> Iterator[Finding]:
 
 
 def _judged(profile: Resource, node: Mapping[str, Any]) -> Iterator[Finding]:
-    for message, *steps in (*_programs(profile.body["spec"], node), *_marks(profile.body["spec"], node)):
+    for message, *steps in (*_programs(spec_of(profile.body), node), *_marks(spec_of(profile.body), node)):
         place = origin_at(profile.body, ("spec", *steps)) or profile.origin
         yield Finding("nodes", "warning", _name(node), message, HINT, place)
 
@@ -44,10 +44,10 @@ def _programs(spec: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[tupl
     """Yield which programs of a node differ, each with the way to the field that says so."""
     info = (node.get("status") or {}).get("nodeInfo") or {}
     runtime, _, version = str(info.get("containerRuntimeVersion", "")).partition("://")
-    wanted = spec["runtime"]
-    if runtime != wanted["name"]:
+    wanted = spec.get("runtime") or {}
+    if wanted.get("name", runtime) != runtime:
         yield f"runs {runtime or 'no runtime that it tells of'}, git says {wanted['name']}", "runtime", "name"
-    elif not is_of(version, str(wanted["version"])):
+    elif "version" in wanted and not is_of(version, str(wanted["version"])):
         yield f"runs {runtime} {version}, git says {wanted['version']}", "runtime", "version"
     kubelet = (spec.get("kubelet") or {}).get("version")
     if kubelet and not is_of(str(info.get("kubeletVersion", "")), str(kubelet)):
@@ -71,7 +71,7 @@ def _marks(spec: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[tuple[s
 
 
 def _counted(profile: Resource, count: int) -> Iterator[Finding]:
-    limits = profile.body["spec"].get("count") or {}
+    limits = spec_of(profile.body).get("count") or {}
     least, most = limits.get("min", 0), limits.get("max")
     if count < least or (most is not None and count > most):
         wanted = f"{least} to {most}" if most is not None else f"at least {least}"
@@ -82,7 +82,7 @@ def _counted(profile: Resource, count: int) -> Iterator[Finding]:
 
 def _selects(profile: Resource, node: Mapping[str, Any]) -> bool:
     labels = node["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in (profile.body["spec"].get("nodeSelector") or {}).items())
+    return all(labels.get(key) == value for key, value in (spec_of(profile.body).get("nodeSelector") or {}).items())
 
 
 def _name(node: Mapping[str, Any]) -> str:

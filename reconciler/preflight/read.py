@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ClusterError
@@ -21,11 +22,16 @@ METRIC: Final = "apiserver_requested_deprecated_apis{"
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
-async def read(cluster: Cluster) -> Sight:
-    """Return what there is; raises ClusterError where not even version and nodes can be read."""
+async def glance(cluster: Cluster) -> Sight:
+    """Return what drift is judged by: version, groups and nodes; raises ClusterError."""
     version = await cluster.version()
     served = frozenset(kind.api_version for kind in (await cluster.discover()).resources)
-    nodes = [item async for item in cluster.list(NODES)]
+    return Sight(version, served, [item async for item in cluster.list(NODES)], (), (), ())
+
+
+async def read(cluster: Cluster) -> Sight:
+    """Return what there is; raises ClusterError where not even version and nodes can be read."""
+    seen = await glance(cluster)
     unread: list[str] = []
     budgets = await _listed(cluster, BUDGETS, unread)
     pods = await _listed(cluster, PODS, unread)
@@ -34,7 +40,7 @@ async def read(cluster: Cluster) -> Sight:
     except ClusterError as error:
         unread.append(f"metrics of the API server, which say what deprecated APIs are in use: {error}")
         deprecated = ()
-    return Sight(version, served, nodes, budgets, pods, deprecated, tuple(unread))
+    return replace(seen, budgets=budgets, pods=pods, deprecated=deprecated, unread=tuple(unread))
 
 
 async def _listed(cluster: Cluster, resource: ApiResource, unread: list[str]) -> list[Body]:

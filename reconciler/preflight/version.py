@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OLDER_KUBELETS: Final = 3
 """How many minors a kubelet may be behind the API server (https://kubernetes.io/releases/version-skew-policy/)."""
@@ -26,6 +29,12 @@ class Minor(NamedTuple):
     def __str__(self) -> str:
         """Return `1.36`."""
         return f"{self.major}.{self.minor}"
+
+
+def spec_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object's spec; an empty one where it has none, or none that is a mapping."""
+    spec = body.get("spec")
+    return spec if isinstance(spec, dict) else {}
 
 
 def is_of(found: str, wanted: str) -> bool:

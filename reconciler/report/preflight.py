@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from reconciler.model.preflight import Preflight
+    from reconciler.model.preflight import Finding, Preflight
 
 STYLES = {"blocker": "bold red", "warning": "yellow"}
 
@@ -45,17 +45,19 @@ def preflight_document(found: Preflight, requests: Mapping[str, int]) -> dict[st
         "version": found.version,
         "target": found.target or None,
         "nodes": found.nodes,
-        "findings": [
-            {
-                "check": item.check,
-                "severity": item.severity,
-                "about": item.about,
-                "message": item.message,
-                "hint": item.hint or None,
-                "origin": origin_document(item.origin, {}),
-            }
-            for item in found.findings
-        ],
+        "findings": [finding_document(item) for item in found.findings],
         "unread": list(found.unread),
         "requests": request_document(requests),
+    }
+
+
+def finding_document(item: Finding) -> dict[str, Any]:
+    """Return one finding as a document."""
+    return {
+        "check": item.check,
+        "severity": item.severity,
+        "about": item.about,
+        "message": item.message,
+        "hint": item.hint or None,
+        "origin": origin_document(item.origin, {}),
     }

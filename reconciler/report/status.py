@@ -13,7 +13,8 @@ from reconciler.model.outcome import Health, HealthState
 from reconciler.model.plan import Action
 from reconciler.report.canvas import table
 from reconciler.report.document import id_document, request_document
-from reconciler.report.text import request_line
+from reconciler.report.preflight import finding_document
+from reconciler.report.text import place, request_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.model.observation import Observation
     from reconciler.model.outcome import AgentRecord
     from reconciler.model.plan import Change, Plan
+    from reconciler.model.preflight import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Status:
     components: tuple[ComponentStatus, ...]
     last: Run | None
     agent: AgentRecord | None = None
+    cluster: tuple[Finding, ...] = ()  # where cluster or nodes are not what git says of them
 
 
 def assess(
@@ -67,13 +70,14 @@ def assess(
     last: Run | None,
     agent: AgentRecord | None = None,
     related: Sequence[dict[str, Any]] | None = None,
+    cluster: tuple[Finding, ...] = (),
 ) -> Status:
     """Judge what was observed; pure. `related` are what health is judged with beside the objects themselves."""
     changes: dict[str, list[Change]] = {name: [] for name in plan.graph.order}
     for change in plan.changes:
         changes.setdefault(change.component, []).append(change)
     components = tuple(_component(name, items, observation, environment, related) for name, items in changes.items())
-    return Status(plan.environment, plan.revision, plan.id, components, last, agent)
+    return Status(plan.environment, plan.revision, plan.id, components, last, agent, cluster)
 
 
 def _component(
@@ -122,6 +126,11 @@ def draw(console: Console, status: Status, requests: Mapping[str, int]) -> None:
             console.print(f"{item.name}  {identity}: {found.state}: {found.message}")
         for identity in item.drifted:
             console.print(f"{item.name}  {identity}: drifted")
+    for finding in status.cluster:
+        told = Text.assemble(
+            ("drift ", "yellow"), f"{finding.about}: {finding.message}", (place(finding.origin), "dim")
+        )
+        console.print(told)
     console.print()
     console.print(request_line(requests), style="dim")
 
@@ -163,5 +172,6 @@ def document(status: Status, requests: Mapping[str, int]) -> dict[str, Any]:
             }
             for item in status.components
         ],
+        "cluster": [finding_document(item) for item in status.cluster],
         "requests": request_document(requests),
     }

@@ -86,6 +86,10 @@ def test_cluster_and_nodes_are_compared_and_upgrades_are_checked(
     assert len(found["nodes"]) == len(nodes)  # KWOK says that its nodes run 2.3.4
     assert set(found) == {"facts", "nodes"}
 
+    status = json.loads(platform.expect(0, "status", name, "-o", "json").out)
+    assert status["cluster"] == [version, group, *found["nodes"]]
+    assert "drift Node/" in platform.expect(0, "status", name).out
+
     kubectl("create", "namespace", name)
     kubectl("apply", "-n", name, "-f", "-", stdin=BUDGET)
     kubectl("rollout", "status", "deployment/web", "-n", name, "--timeout=60s")

@@ -140,6 +140,23 @@ def test_the_control_plane_is_compared() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: platform.reconciler.dev/v1alpha1\nkind: ClusterFacts\nmetadata: {name: a}\n",
+        "apiVersion: platform.reconciler.dev/v1alpha1\nkind: NodeProfile\nmetadata: {name: a}\nspec: []\n",
+        "apiVersion: platform.reconciler.dev/v1alpha1\nkind: NodeProfile\nmetadata: {name: a}\nspec: {}\n",
+    ],
+)
+def test_what_says_nothing_is_compared_with_nothing(text: str) -> None:
+    assert judge(desired(text), sight(node("a"))).findings == ()
+
+
+def test_a_range_that_is_none_is_told() -> None:
+    (found,) = judge(desired(GIT.replace("10.244.0.0/16", "10.244.1.0/16")), sight(node("a"))).findings
+    assert (found.severity, found.origin and found.origin.line) == ("blocker", 7)
+
+
+@pytest.mark.parametrize(
     ("target", "kubelet", "expected"),
     [
         ("1.37", "v1.36.2", []),
