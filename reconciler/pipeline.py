@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reconciler import environment as environments
-from reconciler import generated, vendor
+from reconciler import generated, sops, vendor
 from reconciler.clock import SystemClock
 from reconciler.environment import windows
 from reconciler.environment.load import FILE, ROOT
@@ -82,8 +82,9 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Planned:
-    """A plan with what it was made from; `desired` is as git has it, values that are made in the cluster pending.
+    """A plan with what it was made from.
 
+    `desired` is as git has it: values that are made in the cluster are pending, and encrypted ones encrypted.
     Without a repr: asyncio writes the one of what a coroutine returned when it ends (in `signal`, Python 3.11), and that
     of 20,000 objects takes longer than the run.
     """
@@ -156,6 +157,8 @@ def render(
                 components[component.name] = built.resources
                 warnings.extend(str(warning) for warning in built.warnings)
     problems.extend(_owned_twice(components))
+    if not checkout.environment.spec.render.sops:
+        problems.extend(_encrypted(components))
     if problems:
         raise RenderError(dict.fromkeys(problems))
     desired = Desired(checkout.environment.name, checkout.revision, components, tuple(dict.fromkeys(warnings)))
@@ -168,6 +171,14 @@ def fetch(checkout: Checkout) -> None:
     with closing(checkout):
         directories = map(checkout.directory_of, checkout.environment.spec.components)
         vendor.fetch(checkout.files, directories, checkout.bases)
+
+
+def _encrypted(components: Mapping[str, tuple[Resource, ...]]) -> Iterator[Problem]:
+    for resources in components.values():
+        for resource in resources:
+            if sops.encrypted(resource):
+                place = (resource.origin.source.file, resource.origin.line) if resource.origin else ("", 0)
+                yield Problem(*place, f"{resource.id} is encrypted by SOPS", "allow it with spec.render.sops: true")
 
 
 def _owned_twice(components: Mapping[str, tuple[Resource, ...]]) -> Iterator[Problem]:
@@ -193,13 +204,24 @@ def order(desired: Desired, environment: Environment) -> Graph:
 
 
 def wanted(checkout: Checkout, only: Collection[str] | None = None, memory: Builds | None = None) -> Desired:
-    """Render what is to be sent: with the labels of inventories, and pending values under the keys that are made."""
-    return mark.marked(generated.expanded(render(checkout, only, memory)))
+    """Render what git wants: with the labels of inventories, and pending values under the keys that are made.
+
+    What SOPS has encrypted stays so.
+    """
+    return _prepared(sops.sealed(render(checkout, only, memory)))
 
 
-def _ordered(checkout: Checkout) -> tuple[Desired, Graph]:
-    desired = wanted(checkout)
-    return desired, order(desired, checkout.environment)
+def _prepared(desired: Desired) -> Desired:
+    return mark.marked(generated.expanded(desired))
+
+
+def _ordered(checkout: Checkout) -> tuple[Desired, Desired, Graph]:
+    """Return what git wants, the same as it is to be sent, and the graph."""
+    rendered = render(checkout)
+    desired = _prepared(sops.sealed(rendered))
+    closed = any(sops.encrypted(item) for _, item in rendered.resources)
+    sent = _prepared(sops.opened(rendered, checkout.files, sops.Sops.find().decrypt)) if closed else desired
+    return desired, sent, order(desired, checkout.environment)
 
 
 async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Clock = SYSTEM_CLOCK) -> Planned:
@@ -211,13 +233,13 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Cloc
     environment, begun = checkout.environment, clock.monotonic()
     beginning = asyncio.create_task(read.begin(cluster, environment.name))
     try:
-        desired, edges = await asyncio.to_thread(_ordered, checkout)
+        desired, sent, edges = await asyncio.to_thread(_ordered, checkout)
     except BaseException:
         await _given_up(beginning)
         raise
     rendered = clock.monotonic()
     observation = await read.observe(cluster, desired, environment.name, await beginning)
-    settled = generated.settled(desired, observation.live, clock.now())
+    settled = generated.settled(sent, observation.live, clock.now())
     observed = clock.monotonic()
     studied = await asyncio.to_thread(cases.study, settled, observation, environment)
     closed = windows.look(environment, clock.now())

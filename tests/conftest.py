@@ -87,6 +87,16 @@ def helm(request: pytest.FixtureRequest) -> Path:
     """Return the real helm, built from its Go module at the first use."""
     if not request.config.getoption("--cluster"):
         pytest.skip("needs --cluster")
-    from tests.helm.build import program
+    from tests.programs import HELM, built
 
-    return program(print)
+    return built(HELM, print) / "helm"
+
+
+@pytest.fixture(scope="session")
+def sops(request: pytest.FixtureRequest) -> Path:
+    """Return the folder with the real sops and age-keygen, built from their Go module at the first use."""
+    if not request.config.getoption("--cluster"):
+        pytest.skip("needs --cluster")
+    from tests.programs import SOPS, built
+
+    return built(SOPS, print)

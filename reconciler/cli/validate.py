@@ -65,6 +65,7 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tup
     from reconciler.environment import load_rules
     from reconciler.errors import ConfigError
     from reconciler.generated import expanded
+    from reconciler.sops import sealed
 
     desired = None
     try:
@@ -72,7 +73,7 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tup
         checks = tuple(_expressions(checkout.environment))
         desired = pipeline.render(checkout, thorough=True)
         errors, warned = broken(load_rules(workspace.files, checkout.environment), checkout.environment, desired)
-        problems = (*checks, *check(expanded(desired)), *errors)
+        problems = (*checks, *check(expanded(sealed(desired))), *errors)
         pipeline.order(desired, checkout.environment)
     except ConfigError as error:
         return error.problems, (), desired

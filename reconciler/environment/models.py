@@ -208,6 +208,8 @@ class Render(Strict):
         (), description="hosts that remote bases may come from; file:// stands for repositories of this machine"
     )
 
+    sops: bool = Field(False, description="open Secrets that SOPS has encrypted, with the `sops` of this machine")
+
     @field_validator("remotes", mode="before")
     @classmethod
     def _tuple(cls, value: Any) -> Any:

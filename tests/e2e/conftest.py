@@ -50,7 +50,7 @@ class Platform:
     root: Path
     kubeconfig: Path
     name: str
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files into the working tree; `%N` stands for the environment's name, which is also its namespace."""
