@@ -100,3 +100,23 @@ def sops(request: pytest.FixtureRequest) -> Path:
     from tests.programs import SOPS, built
 
     return built(SOPS, print)
+
+
+@pytest.fixture(scope="session")
+def prometheus(request: pytest.FixtureRequest) -> Path:
+    """Return the folder with the real promtool and amtool, built from their Go modules at the first use."""
+    if not request.config.getoption("--cluster"):
+        pytest.skip("needs --cluster")
+    from tests.programs import PROMETHEUS, built
+
+    return built(PROMETHEUS, print)
+
+
+@pytest.fixture(scope="session")
+def registry(request: pytest.FixtureRequest) -> Path:
+    """Return the folder with the real registry (Distribution), built from its Go module at the first use."""
+    if not request.config.getoption("--cluster"):
+        pytest.skip("needs --cluster")
+    from tests.programs import REGISTRY, built
+
+    return built(REGISTRY, print)

@@ -34,6 +34,12 @@ class Module:
 HELM: Final = Module(
     "helm", "4.3.1", ("helm.sh/helm/v4/cmd/helm",), "-X helm.sh/helm/v4/internal/version.version=v4.3.1"
 )
+PROMETHEUS: Final = Module(
+    "prometheus",
+    "0.316.0",
+    ("github.com/prometheus/prometheus/cmd/promtool", "github.com/prometheus/alertmanager/cmd/amtool"),
+)
+REGISTRY: Final = Module("registry", "3.1.2", ("github.com/distribution/distribution/v3/cmd/registry",))
 SOPS: Final = Module("sops", "3.13.3", ("github.com/getsops/sops/v3/cmd/sops", "filippo.io/age/cmd/age-keygen"))
 
 
