@@ -104,7 +104,7 @@ ALERTS = (
     Alert(
         "RegistryDown",
         {'up{namespace="registry", job="a", instance="x"}': "0"},
-        {"namespace": "registry"},
+        {},
         "nothing in namespace registry answers: nodes cannot pull images of the platform",
     ),
     Alert(
