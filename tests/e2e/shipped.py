@@ -26,7 +26,7 @@ class Repository:
 
     def __init__(self, forge: Forge, folder: Path, name: str) -> None:
         self.forge, self.folder, self.name = forge, folder, name
-        for part in ("base", "overlays", "environments"):
+        for part in ("base", "overlays", "rules", "environments/dev"):
             shutil.copytree(ROOT / part, folder / part)
         self.git("init", "-q", "-b", "main")
         self.replace("environments/dev/environment.yaml", "interval: 5m", "interval: 3s")
