@@ -153,9 +153,10 @@ def test_a_fetch_that_is_killed_leaves_nothing_behind(
     wire.stall_after = HALF
     with fetched_elsewhere(remote, directory) as process:
         until(lambda: wire.stalled.is_set() and half_written(directory), "a pack is being written")
-        for pid in descendants(process.pid) if with_git else ():
-            os.kill(pid, signal.SIGKILL)
-        process.kill()
+        ending = (process.pid, *(descendants(process.pid) if with_git else ()))
+        for how in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: one that sees another end would tidy up
+            for pid in ending:
+                os.kill(pid, how)
     assert half_written(directory)
     wire.stall_after = None
     with closing(Mirror.open(remote, directory)) as mirror:
