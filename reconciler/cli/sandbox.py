@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="A real local Kubernetes control plane: etcd, API server, controllers, scheduler, and nodes played by KWOK.",
+    help="A real local Kubernetes control plane: etcd, API server, controllers, scheduler, and nodes, played or real.",
 )
 
 NameOption = Annotated[str, typer.Option("--name", help="Which sandbox; several run side by side.")]
@@ -33,8 +33,17 @@ ProgramsOption = Annotated[
     Path | None, typer.Option("--programs", metavar="DIR", help="A folder with the programs of a control plane.")
 ]
 ClassOption = Annotated[
-    bool, typer.Option("--storage-class/--no-storage-class", help="Whether it has a default StorageClass.")
+    bool,
+    typer.Option("--storage-class/--no-storage-class", help="Whether it has a default StorageClass (played nodes)."),
 ]
+RealOption = Annotated[
+    bool, typer.Option("--real", help="Real nodes (kubelet, containerd, runc, kube-proxy): Pods run. Needs root.")
+]
+NetworkOption = Annotated[
+    bool,
+    typer.Option("--pod-network/--no-pod-network", help="Whether real nodes have a network for Pods, or wait for one."),
+]
+NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="One of its real nodes, as `node-1`.")]
 
 
 @app.command("up")
@@ -42,6 +51,8 @@ def up(
     name: NameOption = "default",
     nodes: NodesOption = 3,
     storage_class: ClassOption = True,
+    real: RealOption = False,
+    pod_network: NetworkOption = True,
     programs: ProgramsOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -55,7 +66,15 @@ def up(
     begun = time.monotonic()
     was_there = control.find(name) is not None
     with _telling() as tell:
-        sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=tell)
+        sandbox = control.up(
+            name,
+            nodes=nodes,
+            storage_class=storage_class,
+            real=real,
+            pod_network=pod_network,
+            folder=programs,
+            tell=tell,
+        )
     _print(sandbox, output, "already running" if was_there else f"ready after {time.monotonic() - begun:.1f} s")
 
 
@@ -99,6 +118,8 @@ def run(
     name: NameOption = "default",
     nodes: NodesOption = 3,
     storage_class: ClassOption = True,
+    real: RealOption = False,
+    pod_network: NetworkOption = True,
     programs: ProgramsOption = None,
 ) -> int:
     """Run a command with KUBECONFIG set to a sandbox: `reconciler sandbox run -- CMD ARGS`.
@@ -112,7 +133,15 @@ def run(
         raise UsageError("there is no command to run: reconciler sandbox run -- CMD ARGS")
     was_there = control.find(name) is not None
     with _telling() as tell:
-        sandbox = control.up(name, nodes=nodes, storage_class=storage_class, folder=programs, tell=tell)
+        sandbox = control.up(
+            name,
+            nodes=nodes,
+            storage_class=storage_class,
+            real=real,
+            pod_network=pod_network,
+            folder=programs,
+            tell=tell,
+        )
     surroundings = {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig), "RECONCILER_SANDBOX": name}
     with _ended_by_its_command() as obeyed_by:
         try:
@@ -126,6 +155,64 @@ def run(
             if not was_there:
                 control.down(name)
     return code if code >= 0 else 128 - code
+
+
+@app.command("load")
+def load(
+    archives: Annotated[list[Path], typer.Argument(metavar="ARCHIVE...", help="OCI or Docker archives of images.")],
+    name: NameOption = "default",
+) -> None:
+    """Give all real nodes the images of archives, as pulled ones: Pods find them by name."""
+    from reconciler.sandbox import control
+
+    sandbox = _running(name)
+    with _telling() as tell:
+        for archive in archives:
+            control.load(sandbox, archive, tell=tell)
+
+
+@app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def execute(context: typer.Context, node: NodeArgument, name: NameOption = "default") -> int:
+    """Run a command in a real node: `reconciler sandbox exec node-1 -- crictl ps`; its exit code is passed on.
+
+    What the node has of its own is seen as it sees it: network, processes, /etc, /opt, /run, /var/lib, /var/log.
+    """
+    from reconciler.errors import UsageError
+    from reconciler.sandbox import control
+
+    if not context.args:
+        raise UsageError(f"there is no command to run: reconciler sandbox exec {node} -- CMD ARGS")
+    inside = control.entering(_running(name), node)
+    return subprocess.run((*inside, *context.args), check=False).returncode
+
+
+@app.command("lose")
+def lose(node: NodeArgument, name: NameOption = "default") -> None:
+    """End a real node at once, as when its power goes; its Pods are made elsewhere some 40 seconds later."""
+    from reconciler.sandbox import control
+
+    control.lose(_running(name), node)
+    sys.stdout.write(f"{node} of sandbox {name} is lost\n")
+
+
+@app.command("recover")
+def recover(node: NodeArgument, name: NameOption = "default") -> None:
+    """Start a real node that was lost, with what it has on its disk."""
+    from reconciler.sandbox import control
+
+    control.bring_back(_running(name), node)
+    sys.stdout.write(f"{node} of sandbox {name} is back\n")
+
+
+def _running(name: str) -> Sandbox:
+    """Return a sandbox that was started, a lost node or not."""
+    from reconciler.errors import SandboxError
+    from reconciler.sandbox import control
+
+    sandbox = control.read(name)
+    if sandbox is None:
+        raise SandboxError(f"sandbox {name} is not running: reconciler sandbox up --name {name} --real")
+    return sandbox
 
 
 @contextmanager
@@ -189,7 +276,7 @@ def _print(sandbox: Sandbox, output: Output, state: str) -> None:
         return
     sys.stdout.write(
         f"sandbox {sandbox.name}: {state}\n"
-        f"  Kubernetes {document['version']} at {sandbox.server}, {sandbox.nodes} nodes\n"
+        f"  Kubernetes {document['version']} at {sandbox.server}, {sandbox.nodes} {'real' if sandbox.layout else 'played'} nodes\n"
         f"  {', '.join(f'{name} (pid {pid})' for name, pid in document['processes'].items())}\n"
         f"  export KUBECONFIG={sandbox.kubeconfig}\n"
     )
@@ -204,6 +291,7 @@ def _document(sandbox: Sandbox) -> dict[str, Any]:
         "version": KUBERNETES,
         "server": sandbox.server,
         "nodes": sandbox.nodes,
+        "real": sandbox.layout is not None,
         "kubeconfig": str(sandbox.kubeconfig),
         "kubectl": str(sandbox.kubectl),
         "auditLog": str(sandbox.audit_log),

@@ -11,13 +11,19 @@ if TYPE_CHECKING:
 
 STAGES: Final = Path(__file__).parent / "stages"
 SERVICE_NETWORK: Final = "10.96.0.0/16"
+LOOPBACK: Final = "127.0.0.1"
+LOST_SECONDS: Final = 20  # after which a silent node is NotReady, and as long again until its Pods are made elsewhere
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command lines share: the sandbox's folder and its ports."""
+    """What the command lines share: the sandbox's folder, its ports, and where its API server listens.
+
+    `address` is one that real nodes reach, where the sandbox has any.
+    """
 
     directory: Path
+    address: str
     etcd_port: int
     etcd_peer_port: int
     server_port: int
@@ -27,7 +33,12 @@ class Settings:
     @property
     def server(self) -> str:
         """The API server's address."""
-        return f"https://127.0.0.1:{self.server_port}"
+        return f"https://{self.address}:{self.server_port}"
+
+    @property
+    def real(self) -> bool:
+        """Whether kubelets talk to this control plane."""
+        return self.address != LOOPBACK
 
     @property
     def service_address(self) -> str:
@@ -63,9 +74,8 @@ def apiserver(program: str, settings: Settings) -> list[str]:
     return [
         program,
         f"--etcd-servers=http://127.0.0.1:{settings.etcd_port}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",
+        f"--bind-address={settings.address}",
+        f"--advertise-address={settings.address}",
         f"--secure-port={settings.server_port}",
         f"--cert-dir={folder / 'certificates'}",
         f"--tls-cert-file={folder / 'server.crt'}",
@@ -81,7 +91,23 @@ def apiserver(program: str, settings: Settings) -> list[str]:
         f"--audit-log-path={folder / 'audit.log'}",
         "--max-requests-inflight=1000",
         "--max-mutating-requests-inflight=500",
+        *(_to_nodes(settings) if settings.real else ("--endpoint-reconciler-type=none",)),
     ]
+
+
+def _to_nodes(settings: Settings) -> tuple[str, ...]:
+    """Return how the API server reaches kubelets, and Pods that serve a part of its API or are asked before a write."""
+    folder = settings.directory
+    return (
+        "--enable-admission-plugins=NodeRestriction",
+        f"--kubelet-client-certificate={folder / 'kubelet-client.crt'}",
+        f"--kubelet-client-key={folder / 'kubelet-client.key'}",
+        f"--kubelet-certificate-authority={folder / 'ca.crt'}",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--enable-aggregator-routing=true",  # to Pods: the addresses of Services are known in the nodes only
+        f"--default-not-ready-toleration-seconds={LOST_SECONDS}",
+        f"--default-unreachable-toleration-seconds={LOST_SECONDS}",
+    )
 
 
 def controllers(program: str, settings: Settings) -> list[str]:
@@ -104,6 +130,7 @@ def controllers(program: str, settings: Settings) -> list[str]:
         "--concurrent-statefulset-syncs=20",
         "--concurrent-namespace-syncs=20",
         "--concurrent-gc-syncs=20",
+        *((f"--node-monitor-grace-period={LOST_SECONDS}s",) if settings.real else ()),
     ]
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler import yaml
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.sandbox.certificates import Pair
     from reconciler.sandbox.commands import Settings
 
@@ -19,35 +21,48 @@ AUDIT_POLICY: Final = {
 }
 
 
-def write(settings: Settings, name: str) -> None:
-    """Write them all into the sandbox's folder; what is secret is for its owner alone."""
+def write(settings: Settings, name: str) -> Pair:
+    """Write them all into the sandbox's folder; what is secret is for its owner alone. Return the authority."""
     from reconciler.sandbox import certificates  # only a start needs cryptography; finding a sandbox must not load it
 
     ca = certificates.authority(f"sandbox-{name}")
     admin = certificates.client(ca, "admin", ("system:masters",))
     serving = certificates.server(
-        ca, "kube-apiserver", ("127.0.0.1", settings.service_address), ("localhost", "kubernetes.default.svc")
+        ca,
+        "kube-apiserver",
+        ("127.0.0.1", settings.service_address, *({settings.address} - {"127.0.0.1"})),
+        ("localhost", "kubernetes.default.svc"),
     )
+    caller = certificates.client(ca, "kube-apiserver", ("system:masters",))
     tokens = certificates.signing_key()
     secret = {
         "ca.key": ca.key_pem,
         "server.key": serving.key_pem,
+        "kubelet-client.key": caller.key_pem,
         "tokens.key": certificates.private_pem(tokens),
-        "kubeconfig": yaml.dump(_kubeconfig(settings.server, f"sandbox-{name}", ca, admin)).encode(),
+        "kubeconfig": yaml.dump(kubeconfig(settings.server, f"sandbox-{name}", ca, admin)).encode(),
     }
     public = {
         "ca.crt": ca.certificate_pem,
         "server.crt": serving.certificate_pem,
+        "kubelet-client.crt": caller.certificate_pem,
         "tokens.pub": certificates.public_pem(tokens),
         "audit.yaml": yaml.dump(AUDIT_POLICY).encode(),
     }
     for file, content in {**secret, **public}.items():
-        path = settings.directory / file
-        path.touch(mode=0o600 if file in secret else 0o644)
-        path.write_bytes(content)
+        write_file(settings.directory / file, content, secret=file in secret)
+    return ca
 
 
-def _kubeconfig(server: str, title: str, ca: Pair, user: Pair) -> dict[str, Any]:
+def write_file(path: Path, content: bytes, *, secret: bool = False) -> None:
+    """Write a file and the folders above it; what is secret is never readable by others, not for a moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600 if secret else 0o644)
+    path.write_bytes(content)
+
+
+def kubeconfig(server: str, title: str, ca: Pair, user: Pair) -> dict[str, Any]:
+    """Return the kubeconfig of one user of one server, with one context that is called `title`."""
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -9,7 +9,7 @@ from typing import Final
 
 import platformdirs
 
-from reconciler.sandbox.versions import ETCD, KUBERNETES, KWOK
+from reconciler.sandbox.versions import CONTAINERD, ETCD, KUBERNETES, KWOK
 from reconciler.store import cache_dir
 
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -18,6 +18,11 @@ _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 def programs_dir() -> Path:
     """Return the folder of programs that were built or downloaded: in `RECONCILER_CACHE_DIR`, else the user's cache."""
     return cache_dir() / "sandbox" / f"kubernetes-{KUBERNETES}-etcd-{ETCD}-kwok-{KWOK}"
+
+
+def node_programs_dir() -> Path:
+    """Return the folder of the programs of real nodes."""
+    return cache_dir() / "sandbox" / f"nodes-{KUBERNETES}-containerd-{CONTAINERD}"
 
 
 def state_dir() -> Path:

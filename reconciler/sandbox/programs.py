@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import SandboxError
 from reconciler.sandbox import download, gobuild, locks
-from reconciler.sandbox.versions import PROGRAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reconciler.sandbox.versions import Program
 
 VERSION_SECONDS: Final = 20
 
 
-def find_all(cache: Path, folder: Path | None, *, tell: Callable[[str], None]) -> Mapping[str, Path]:
+def find_all(
+    wanted: Sequence[Program], cache: Path, folder: Path | None, *, tell: Callable[[str], None]
+) -> Mapping[str, Path]:
     """Return the path of each program, downloading or building what the machine does not have."""
-    return {program.name: find(program, cache, folder, tell=tell) for program in PROGRAMS}
+    return {program.name: find(program, cache, folder, tell=tell) for program in wanted}
 
 
 def find(program: Program, cache: Path, folder: Path | None, *, tell: Callable[[str], None]) -> Path:

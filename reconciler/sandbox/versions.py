@@ -1,4 +1,4 @@
-"""Which programs make a sandbox, in which versions, and where each comes from."""
+"""Which programs make a sandbox and its real nodes, in which versions, and where each comes from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 KUBERNETES: Final = "1.37.2"
 ETCD: Final = "3.6.16"
 KWOK: Final = "0.8.0"
+CONTAINERD: Final = "2.4.2"
 GO: Final = "1.26"  # the toolchain that the module files ask for
 
 
@@ -95,3 +96,38 @@ PROGRAMS: Final = (
     _kubernetes("kubectl", "version", "--client"),
     Program("kwok", KWOK, f"kwok version v{_series(KWOK)}", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 )
+
+
+_CONTAINERD_RELEASE: Final = f"containerd/containerd/releases/download/v{CONTAINERD}"
+_CONTAINERD_ARCHIVE: Final = f"containerd-{CONTAINERD}-{{system}}-{{machine}}.tar.gz"
+
+
+def _containerd(name: str, *version_arguments: str) -> Program:
+    package = "github.com/containerd/containerd/v2"
+    flags = f"-X {package}/version.Version=v{CONTAINERD}"
+    return Program(
+        name,
+        CONTAINERD,
+        f"v{_series(CONTAINERD)}",
+        "containerd",
+        f"{package}/cmd/{name}",
+        version_arguments or ("--version",),
+        f"-s -w {flags}",
+        Download(
+            "https://github.com",
+            f"{_CONTAINERD_RELEASE}/{_CONTAINERD_ARCHIVE}",
+            f"{_CONTAINERD_RELEASE}/{_CONTAINERD_ARCHIVE}.sha256sum",
+            f"bin/{name}",
+        ),
+    )
+
+
+NODE_PROGRAMS: Final = (
+    _kubernetes("kubelet"),
+    _kubernetes("kube-proxy"),
+    _containerd("containerd"),
+    _containerd("containerd-shim-runc-v2", "-v"),
+    _containerd("ctr"),
+    Program("pause", "1", "", "pause", "."),
+)
+"""What a real node needs beside them; `runc` and the CNI plugins are the machine's own."""

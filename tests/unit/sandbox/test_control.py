@@ -116,7 +116,7 @@ def test_run_without_a_command_is_a_wrong_usage(capsys: pytest.CaptureFixture[st
 
 def test_the_files_fit_together(tmp_path: Path) -> None:
     """One CA signed the serving and the client certificate; secrets are for their owner alone."""
-    settings = Settings(tmp_path, 1, 2, 20_003, 4, 5)
+    settings = Settings(tmp_path, "127.0.0.1", 1, 2, 20_003, 4, 5)
     files.write(settings, "one")
     authority = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes())
     serving = x509.load_pem_x509_certificate((tmp_path / "server.crt").read_bytes())
@@ -137,7 +137,7 @@ def test_the_files_fit_together(tmp_path: Path) -> None:
 
 def test_every_program_gets_its_own_port_and_folder(tmp_path: Path) -> None:
     """Two sandboxes share nothing: all paths are in the folder, all ports are those that were found."""
-    settings = Settings(tmp_path, 20_001, 20_002, 20_003, 20_004, 20_005)
+    settings = Settings(tmp_path, "127.0.0.1", 20_001, 20_002, 20_003, 20_004, 20_005)
     lines = {name: " ".join(make(f"/bin/{name}", settings)) for name, make in COMMANDS.items()}
     told = " ".join(lines.values())
     for port in range(20_001, 20_006):

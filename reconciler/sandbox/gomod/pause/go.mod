@@ -1,0 +1,3 @@
+module reconciler.dev/sandbox/pause
+
+go 1.26.0
