@@ -1,8 +1,16 @@
-"""Programs that tests need, built from their pinned Go modules (`tests/*/gomod`) and kept in the cache."""
+"""Programs that tests need, built from pinned Go modules and kept in the cache.
+
+Two ways to pin them. `Module`: a go.mod and go.sum of ours, beside the tests (`tests/*/gomod`). `Source`: the module of
+the program itself by the hash of its contents, and with it the dependencies that its authors pinned; it can be changed
+before it is built, by edits that say what they expect to find.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -29,6 +37,47 @@ class Module:
     version: str
     packages: tuple[str, ...]
     flags: str = ""
+    gomod: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where its go.mod and go.sum are."""
+        return HERE / (self.gomod or f"{self.name}/gomod")
+
+    @property
+    def key(self) -> str:
+        """What its folder in the cache is called."""
+        return f"{self.name}-{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of one file of a module: a text that is there so many times becomes another one."""
+
+    file: str
+    old: str
+    new: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A Go module that is built as its authors build it; `digest` is the `h1:` of its contents, as in a go.sum."""
+
+    name: str
+    module: str
+    version: str
+    digest: str
+    packages: tuple[str, ...]
+    flags: str = ""
+    tags: str = ""
+    cgo: bool = False
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What its folder in the cache is called: another one for every change of what is declared here."""
+        return f"{self.name}-{self.version}-{hashlib.sha256(repr(self).encode()).hexdigest()[:10]}"
 
 
 HELM: Final = Module(
@@ -39,37 +88,83 @@ PROMETHEUS: Final = Module(
     "0.316.0",
     ("github.com/prometheus/prometheus/cmd/promtool", "github.com/prometheus/alertmanager/cmd/amtool"),
 )
-REGISTRY: Final = Module("registry", "3.1.2", ("github.com/distribution/distribution/v3/cmd/registry",))
+REGISTRY: Final = Source(
+    "registry",
+    "github.com/distribution/distribution/v3",
+    "v3.1.1",
+    "h1:KUbk7C8CfaLXy8kbf/hGq9cad/wCoLB6dbWH6DMbmX0=",
+    ("./cmd/registry",),
+    "-X github.com/distribution/distribution/v3/version.version=v3.1.1",
+)
 SOPS: Final = Module("sops", "3.13.3", ("github.com/getsops/sops/v3/cmd/sops", "filippo.io/age/cmd/age-keygen"))
 
 
-def built(module: Module, tell: Callable[[str], None]) -> Path:
+def built(program: Module | Source, tell: Callable[[str], None]) -> Path:
     """Return the folder with a module's programs, built at the first call; raises SandboxError where it cannot be."""
-    home = cache_dir() / "programs" / f"{module.name}-{module.version}"
+    home = cache_dir() / "programs" / program.key
     if not home.is_dir():
-        with locks.held(home.parent / ".lock", lambda: tell(f"waiting for another process: {module.name}")):
+        with locks.held(home.parent / ".lock", lambda: tell(f"waiting for another process: {program.name}")):
             if not home.is_dir():
-                _build(module, home, tell)
+                _build(program, home, tell)
     return home
 
 
-def _build(module: Module, home: Path, tell: Callable[[str], None]) -> None:
+def _build(program: Module | Source, home: Path, tell: Callable[[str], None]) -> None:
     """Build into a folder of another name, which then gets its own: what is there is whole."""
     go = gobuild.toolchain(home.parent, tell=tell)
-    tell(f"building {module.name} {module.version} from its Go module (minutes, once)")
+    tell(f"building {program.name} {program.version} from its Go module (minutes, once)")
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}.") as scratch:
         part = Path(scratch) / home.name
         part.mkdir()
-        command = (go, "build", "-trimpath", "-ldflags", f"-s -w {module.flags}", "-o", f"{part}/", *module.packages)
-        done = subprocess.run(
-            command,
-            cwd=HERE / module.name / "gomod",
-            env={**os.environ, **SETTINGS},
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-        if done.returncode:
-            words = "\n".join(done.stderr.strip().splitlines()[-SHOWN_LINES:])
-            raise SandboxError(f"go build of {module.name} failed:\n{words}")
+        options: tuple[str, ...] = ("-trimpath", "-ldflags", f"-s -w {program.flags}", "-o", f"{part}/")
+        if isinstance(program, Module):
+            folder, cgo = program.folder, False
+        else:
+            folder, cgo = _sources(go, program, Path(scratch)), program.cgo
+            options = ("-tags", program.tags, *options)
+        settings = {**SETTINGS, "CGO_ENABLED": "1" if cgo else "0"}
+        _go(go, ("build", *options, *program.packages), folder, settings, program.name)
         part.replace(home)
+
+
+def _sources(go: str, source: Source, scratch: Path) -> Path:
+    """Return the folder of a module: in Go's own cache as it is, or a changed copy."""
+    printed = _go(go, ("mod", "download", "-json", f"{source.module}@{source.version}"), scratch, SETTINGS, source.name)
+    told = json.loads(printed)
+    if told["Sum"] != source.digest:
+        raise SandboxError(f"{source.module} {source.version} is {told['Sum']}, expected {source.digest}")
+    folder = Path(told["Dir"])
+    if source.edits:
+        copy_files(folder, scratch / "source")
+        folder = scratch / "source"
+        for edit in source.edits:
+            change(folder, edit)
+    return folder
+
+
+def change(folder: Path, edit: Edit) -> None:
+    """Make one change in a copy of a module; raises SandboxError where the module is not as the change expects it."""
+    path = folder / edit.file
+    text = path.read_text()
+    if (found := text.count(edit.old)) != edit.times:
+        raise SandboxError(f"{edit.file}: found {found} times, expected {edit.times}: {edit.old.strip()!r}")
+    path.write_text(text.replace(edit.old, edit.new))
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copy the files of a tree; a module's folders are read-only, and a cache has to be easy to delete."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+
+
+def _go(go: str, arguments: tuple[str, ...], folder: Path, settings: dict[str, str], name: str) -> str:
+    done = subprocess.run(
+        (go, *arguments), cwd=folder, env={**os.environ, **settings}, capture_output=True, encoding="utf-8", check=False
+    )
+    if done.returncode:
+        words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-SHOWN_LINES:])
+        raise SandboxError(f"go {arguments[0]} of {name} failed:\n{words}")
+    return done.stdout

@@ -7,7 +7,6 @@ module, and a cache that was carried to another machine works there without Go.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.errors import SandboxError
 from reconciler.sandbox import gobuild, locks
 from reconciler.store import cache_dir
+from tests.programs import copy_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def _build(home: Path, tell: Callable[[str], None]) -> None:
         _run(go, "build", "-trimpath", "-ldflags", flags, "-o", str(part / "gitea"), PACKAGE)
         source = Path(_run(go, "list", "-m", "-f", "{{.Dir}}", PACKAGE).strip())
         for name in STATIC:
-            _copy(source / name, part / "static" / name)
+            copy_files(source / name, part / "static" / name)
         part.replace(home)
 
 
@@ -63,12 +63,3 @@ def _run(*command: str) -> str:
         words = "\n".join(done.stderr.strip().splitlines()[-SHOWN_LINES:])
         raise SandboxError(f"go {command[1]} {PACKAGE} failed:\n{words}")
     return done.stdout
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy the contents of a tree; a module's folders are read-only, and a cache has to be easy to delete."""
-    for path in source.rglob("*"):
-        if path.is_file():
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)

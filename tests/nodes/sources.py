@@ -1,0 +1,95 @@
+"""The modules that the platform's programs are built from, at the versions that the platform names or the nearest to be had.
+
+An edit leaves out what the platform does not use where that saves minutes, or takes what a dependency that cannot be had
+or a kernel without some part asks for; the image's note says so.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.programs import Edit, Module, Source
+
+REGISTRY_NEXT: Final = Source(
+    "registry",
+    "github.com/distribution/distribution/v3",
+    "v3.1.2",
+    "h1:/Bv2YIqqSR00HiO49FT93hovy6r9IlrzwUDsJjCN5qg=",
+    ("./cmd/registry",),
+    "-X github.com/distribution/distribution/v3/version.version=v3.1.2",
+)
+COREDNS: Final = Source(
+    "coredns",
+    "github.com/coredns/coredns",
+    "v1.14.6",
+    "h1:V2g2JdCWJVqYGdX8tlBiK0iQo23Pnt8xs8gHqKyFYs8=",
+    (".",),
+    edits=tuple(
+        Edit("core/plugin/zplugin.go", f'\t_ "github.com/coredns/coredns/plugin/{name}"\n', "")
+        for name in ("azure", "clouddns", "nomad", "route53")
+    ),
+)
+FLANNEL: Final = Source(
+    "flannel",
+    "github.com/flannel-io/flannel",
+    "v0.28.9",
+    "h1:9+P0Pc8hearNZZpW6/Cc/4vEOiXaqQonYayDDeyibqY=",
+    (".",),
+    "-linkmode external -extldflags -static -X github.com/flannel-io/flannel/pkg/version.Version=v0.28.9",
+    tags="netgo,osusergo",
+    cgo=True,  # its udp backend is C
+    edits=(Edit("main.go", '\t_ "github.com/flannel-io/flannel/pkg/backend/tencentvpc"\n', ""),),
+)
+FLANNEL_CNI_PLUGIN: Final = Module(
+    "flannel-cni-plugin",
+    "0.9.1",
+    ("github.com/containernetworking/plugins/plugins/meta/flannel",),
+    "-X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v0.9.1",
+    gomod="nodes/gomod/flannel-cni-plugin",
+)
+QUEUE_STATEMENT: Final = """\
+	queue := &expr.Queue{Num: uint16(c.config.QueueID)}
+	if c.config.FailOpen {
+		queue.Flag = expr.QueueFlagBypass
+	}
+"""
+QUEUE_TARGET: Final = """\
+// queueTarget returns the NFQUEUE target of xtables, which a kernel that lacks the queue statement of nftables takes
+// through nft_compat: struct xt_NFQ_info_v3, padded to eight bytes.
+func queueTarget(config Config) *expr.Target {
+	info := make(xt.Unknown, 8)
+	binary.NativeEndian.PutUint16(info[0:], uint16(config.QueueID))
+	binary.NativeEndian.PutUint16(info[2:], 1) // one queue
+	if config.FailOpen {
+		binary.NativeEndian.PutUint16(info[4:], 1) // NFQ_FLAG_BYPASS
+	}
+	return &expr.Target{Name: "NFQUEUE", Rev: 3, Info: &info}
+}
+
+"""
+DATAPLANE: Final = "pkg/dataplane/controller.go"
+NETWORK_POLICIES: Final = Source(
+    "kube-network-policies",
+    "sigs.k8s.io/kube-network-policies",
+    "v1.1.1",
+    "h1:ExnSqFxMUe8eQesK2ue5BM2pdZ6Z5d4MvJywDHJ6wqo=",
+    ("./cmd/kube-network-policies/standard",),
+    edits=(
+        Edit(DATAPLANE, QUEUE_STATEMENT, "\tqueue := queueTarget(c.config)\n", times=2),
+        Edit(DATAPLANE, "// NewController returns", f"{QUEUE_TARGET}// NewController returns"),
+        Edit(DATAPLANE, '\t"context"\n', '\t"context"\n\t"encoding/binary"\n'),
+        Edit(
+            DATAPLANE,
+            '\t"github.com/google/nftables/expr"\n',
+            '\t"github.com/google/nftables/expr"\n\t"github.com/google/nftables/xt"\n',
+        ),
+    ),
+)
+LOCAL_PATH: Final = Source(
+    "local-path-provisioner",
+    "github.com/rancher/local-path-provisioner",
+    "v0.0.30",
+    "h1:OkiuofkCSscddl7tma/B9Ox1wu+JEVSrP7IcZI65Ggo=",
+    (".",),
+    "-X main.VERSION=v0.0.30",
+)
