@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.sandbox import locks
+from reconciler.sandbox.nodes import archive as archives
 from reconciler.store import cache_dir
-from tests.nodes import debian, oci
+from tests.nodes import debian
 from tests.programs import built
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Image:
     packages: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
-    settings: oci.Settings = oci.DEFAULT
+    settings: archives.Settings = archives.DEFAULT
     note: str = ""
 
     @property
@@ -84,7 +85,7 @@ def _make(image: Image, folders: dict[Module | Source, Path], path: Path) -> Non
             link.symlink_to(target)
         part = Path(scratch) / path.name
         labels = {"note": image.note, "packages": " ".join(versions)}
-        oci.write(image.reference, image.settings, root, part, labels)
+        archives.write(image.reference, image.settings, root, part, labels)
         part.replace(path)
 
 

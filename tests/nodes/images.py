@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reconciler.sandbox.nodes.archive import Settings
 from tests.nodes import sources
 from tests.nodes.image import Image, Program
-from tests.nodes.oci import Settings
 from tests.programs import REGISTRY as REGISTRY_PROGRAM
 
 if TYPE_CHECKING:

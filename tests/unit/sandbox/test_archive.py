@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.errors import SandboxError
-from tests.nodes import oci
+from reconciler.sandbox.nodes import archive as archives
 from tests.nodes.images import IMAGES
 from tests.programs import Edit, change
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SETTINGS = oci.Settings(("/bin/web",), ("--port", "80"), "1000", ("A=b",))
+SETTINGS = archives.Settings(("/bin/web",), ("--port", "80"), "1000", ("A=b",))
 
 
 def tree(root: Path) -> Path:
@@ -48,7 +48,7 @@ def follow(files: dict[str, bytes], descriptor: dict[str, Any]) -> bytes:
 
 def test_every_part_is_found_by_its_digest(tmp_path: Path) -> None:
     archive = tmp_path / "web.tar"
-    told = oci.write("example.org/web:1.0", SETTINGS, tree(tmp_path / "root"), archive, {"note": "made here"})
+    told = archives.write("example.org/web:1.0", SETTINGS, tree(tmp_path / "root"), archive, {"note": "made here"})
     files = blobs(archive)
     entry = json.loads(files["index.json"])["manifests"][0]
     assert entry["digest"] == told
@@ -69,7 +69,7 @@ def test_every_part_is_found_by_its_digest(tmp_path: Path) -> None:
 
 def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        oci.write("example.org/web:1.0", SETTINGS, tree(tmp_path / name), tmp_path / f"{name}.tar", {})
+        archives.write("example.org/web:1.0", SETTINGS, tree(tmp_path / name), tmp_path / f"{name}.tar", {})
     assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
 
 
