@@ -104,12 +104,22 @@ def sops(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def prometheus(request: pytest.FixtureRequest) -> Path:
-    """Return the folder with the real promtool and amtool, built from their Go modules at the first use."""
+    """Return the folder with the real prometheus and promtool, built from their Go module at the first use."""
     if not request.config.getoption("--cluster"):
         pytest.skip("needs --cluster")
     from tests.programs import PROMETHEUS, built
 
     return built(PROMETHEUS, print)
+
+
+@pytest.fixture(scope="session")
+def alertmanager(request: pytest.FixtureRequest) -> Path:
+    """Return the folder with the real alertmanager and amtool, built from their Go module at the first use."""
+    if not request.config.getoption("--cluster"):
+        pytest.skip("needs --cluster")
+    from tests.programs import ALERTMANAGER, built
+
+    return built(ALERTMANAGER, print)
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A Go module that is built as its authors build it; `digest` is the `h1:` of its contents, as in a go.sum."""
+    """A Go module that is built as its authors build it; `digest` is the `h1:` of its contents, as in a go.sum.
+
+    `added` are files that it lacks: what its authors generate and do not keep beside the sources.
+    """
 
     name: str
     module: str
@@ -73,6 +76,7 @@ class Source:
     tags: str = ""
     cgo: bool = False
     edits: tuple[Edit, ...] = ()
+    added: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -83,10 +87,23 @@ class Source:
 HELM: Final = Module(
     "helm", "4.3.1", ("helm.sh/helm/v4/cmd/helm",), "-X helm.sh/helm/v4/internal/version.version=v4.3.1"
 )
-PROMETHEUS: Final = Module(
+PROMETHEUS: Final = Source(
     "prometheus",
-    "0.316.0",
-    ("github.com/prometheus/prometheus/cmd/promtool", "github.com/prometheus/alertmanager/cmd/amtool"),
+    "github.com/prometheus/prometheus",
+    "v0.314.0",
+    "h1:YjsimqsIi6/mOtzZcrPEYUALO6zpfaht9O5sXqDz2vg=",
+    ("./cmd/prometheus", "./cmd/promtool"),
+    "-X github.com/prometheus/common/version.Version=3.14.0",
+    tags="remove_all_sd,enable_kubernetes_sd,enable_dns_sd",
+)
+ALERTMANAGER: Final = Source(
+    "alertmanager",
+    "github.com/prometheus/alertmanager",
+    "v0.33.1",
+    "h1:PJHGvTdb8Q0ZEpJnWff120WxB2kxIScLa707AaIudTo=",
+    ("./cmd/alertmanager", "./cmd/amtool"),
+    "-X github.com/prometheus/common/version.Version=0.33.1",
+    added=(("ui/app/dist/index.html", "Built without its page; alerts are at /api/v2/alerts.\n"),),
 )
 REGISTRY: Final = Source(
     "registry",
@@ -134,11 +151,14 @@ def _sources(go: str, source: Source, scratch: Path) -> Path:
     if told["Sum"] != source.digest:
         raise SandboxError(f"{source.module} {source.version} is {told['Sum']}, expected {source.digest}")
     folder = Path(told["Dir"])
-    if source.edits:
+    if source.edits or source.added:
         copy_files(folder, scratch / "source")
         folder = scratch / "source"
         for edit in source.edits:
             change(folder, edit)
+        for name, text in source.added:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
     return folder
 
 

@@ -358,7 +358,7 @@ def rules() -> dict[str, str]:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_prometheus_and_alertmanager_accept_their_configuration(
-    environment: str, prometheus: Path, tmp_path: Path
+    environment: str, prometheus: Path, alertmanager: Path, tmp_path: Path
 ) -> None:
     found = configurations(environment)
     for name in ("prometheus-config", "prometheus-rules", "alertmanager-config"):
@@ -380,7 +380,7 @@ def test_prometheus_and_alertmanager_accept_their_configuration(
     )
     assert "SUCCESS" in said
     ends_well(
-        prometheus / "amtool", "check-config", tmp_path / "alertmanager-config" / "alertmanager.yml", folder=tmp_path
+        alertmanager / "amtool", "check-config", tmp_path / "alertmanager-config" / "alertmanager.yml", folder=tmp_path
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reconciler.sandbox.nodes.archive import Settings
+from tests import programs
 from tests.nodes import sources
 from tests.nodes.image import Image, Program
-from tests.programs import REGISTRY as REGISTRY_PROGRAM
 
 if TYPE_CHECKING:
     from tests.programs import Source
@@ -49,7 +49,7 @@ def _registry(source: Source) -> Image:
     )
 
 
-REGISTRY: Final = _registry(REGISTRY_PROGRAM)
+REGISTRY: Final = _registry(programs.REGISTRY)
 REGISTRY_NEXT: Final = _registry(sources.REGISTRY_NEXT)
 COREDNS: Final = Image(
     "registry.k8s.io/coredns/coredns:v1.14.6",
@@ -78,8 +78,8 @@ NETWORK_POLICIES: Final = Image(
     "registry.k8s.io/networking/kube-network-policies:v1.1.1",
     (Program(sources.NETWORK_POLICIES, "standard", "/bin/netpol"),),
     settings=Settings(command=("/bin/netpol",)),
-    note="packets are queued by the xtables target NFQUEUE (nft_compat), not by the queue statement of nftables, which"
-    " not every kernel has; the rules are otherwise its own",
+    note="asks less of a kernel: packets are queued by the xtables target NFQUEUE (nft_compat), not by the queue"
+    " statement of nftables, and an accepted connection gets its label by a mark and a rule, not with the verdict",
 )
 LOCAL_PATH: Final = Image(
     "docker.io/rancher/local-path-provisioner:v0.0.30",
@@ -88,6 +88,40 @@ LOCAL_PATH: Final = Image(
     links=APPLETS,
     settings=Settings(command=("local-path-provisioner",)),
     note="the platform names v0.0.32, whose module cannot be had",
+)
+PROMETHEUS: Final = Image(
+    "quay.io/prometheus/prometheus:v3.14.0",
+    (
+        Program(programs.PROMETHEUS, "prometheus", "/bin/prometheus"),
+        Program(programs.PROMETHEUS, "promtool", "/bin/promtool"),
+    ),
+    settings=Settings(("/bin/prometheus",), user="nobody"),
+    note="without its web page, whose files are no part of the module, and with the discovery of Kubernetes, DNS, files"
+    " and HTTP only",
+)
+ALERTMANAGER: Final = Image(
+    "quay.io/prometheus/alertmanager:v0.33.1",
+    (
+        Program(programs.ALERTMANAGER, "alertmanager", "/bin/alertmanager"),
+        Program(programs.ALERTMANAGER, "amtool", "/bin/amtool"),
+    ),
+    settings=Settings(("/bin/alertmanager",), user="nobody"),
+    note="without its web page, whose files are no part of the module",
+)
+NODE_EXPORTER: Final = Image(
+    "quay.io/prometheus/node-exporter:v1.12.1",
+    (Program(sources.NODE_EXPORTER, "node_exporter", "/bin/node_exporter"),),
+    settings=Settings(("/bin/node_exporter",), user="nobody"),
+)
+KUBE_STATE_METRICS: Final = Image(
+    "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.19.1",
+    (Program(sources.KUBE_STATE_METRICS, "kube-state-metrics", "/kube-state-metrics"),),
+    settings=Settings(("/kube-state-metrics", "--port=8080", "--telemetry-port=8081"), user="nobody"),
+)
+METRICS_SERVER: Final = Image(
+    "registry.k8s.io/metrics-server/metrics-server:v0.9.0",
+    (Program(sources.METRICS_SERVER, "metrics-server", "/metrics-server"),),
+    settings=Settings(("/metrics-server",), user="65534"),
 )
 
 IMAGES: Final = (
@@ -99,4 +133,9 @@ IMAGES: Final = (
     FLANNEL_CNI_PLUGIN,
     NETWORK_POLICIES,
     LOCAL_PATH,
+    PROMETHEUS,
+    ALERTMANAGER,
+    NODE_EXPORTER,
+    KUBE_STATE_METRICS,
+    METRICS_SERVER,
 )

@@ -6,9 +6,12 @@ or a kernel without some part asks for; the image's note says so.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from tests.programs import Edit, Module, Source
+
+ADDED: Final = Path(__file__).parent / "added"
 
 REGISTRY_NEXT: Final = Source(
     "registry",
@@ -53,20 +56,6 @@ QUEUE_STATEMENT: Final = """\
 		queue.Flag = expr.QueueFlagBypass
 	}
 """
-QUEUE_TARGET: Final = """\
-// queueTarget returns the NFQUEUE target of xtables, which a kernel that lacks the queue statement of nftables takes
-// through nft_compat: struct xt_NFQ_info_v3, padded to eight bytes.
-func queueTarget(config Config) *expr.Target {
-	info := make(xt.Unknown, 8)
-	binary.NativeEndian.PutUint16(info[0:], uint16(config.QueueID))
-	binary.NativeEndian.PutUint16(info[2:], 1) // one queue
-	if config.FailOpen {
-		binary.NativeEndian.PutUint16(info[4:], 1) // NFQ_FLAG_BYPASS
-	}
-	return &expr.Target{Name: "NFQUEUE", Rev: 3, Info: &info}
-}
-
-"""
 DATAPLANE: Final = "pkg/dataplane/controller.go"
 NETWORK_POLICIES: Final = Source(
     "kube-network-policies",
@@ -76,14 +65,14 @@ NETWORK_POLICIES: Final = Source(
     ("./cmd/kube-network-policies/standard",),
     edits=(
         Edit(DATAPLANE, QUEUE_STATEMENT, "\tqueue := queueTarget(c.config)\n", times=2),
-        Edit(DATAPLANE, "// NewController returns", f"{QUEUE_TARGET}// NewController returns"),
-        Edit(DATAPLANE, '\t"context"\n', '\t"context"\n\t"encoding/binary"\n'),
+        Edit(DATAPLANE, "nfqueue.WithLabel(generateLabelMask(c.config.CTLabelAccept))", "withAcceptedMark(a)"),
         Edit(
             DATAPLANE,
-            '\t"github.com/google/nftables/expr"\n',
-            '\t"github.com/google/nftables/expr"\n\t"github.com/google/nftables/xt"\n',
+            "\tif c.config.NetfilterBug1766Fix {\n\t\tc.addDNS",
+            "\tc.addAcceptedRules(nft, table)\n\n\tif c.config.NetfilterBug1766Fix {\n\t\tc.addDNS",
         ),
     ),
+    added=(("pkg/dataplane/nfqueue_compat.go", (ADDED / "nfqueue_compat.go").read_text()),),
 )
 LOCAL_PATH: Final = Source(
     "local-path-provisioner",
@@ -92,4 +81,29 @@ LOCAL_PATH: Final = Source(
     "h1:OkiuofkCSscddl7tma/B9Ox1wu+JEVSrP7IcZI65Ggo=",
     (".",),
     "-X main.VERSION=v0.0.30",
+)
+COMMON_VERSION: Final = "-X github.com/prometheus/common/version.Version="
+NODE_EXPORTER: Final = Source(
+    "node-exporter",
+    "github.com/prometheus/node_exporter",
+    "v1.12.1",
+    "h1:LzcZ6SqJRH2EULBz3Paa1t1uzQaaoo9domuz8FQDkiY=",
+    (".",),
+    f"{COMMON_VERSION}1.12.1",
+)
+KUBE_STATE_METRICS: Final = Source(
+    "kube-state-metrics",
+    "k8s.io/kube-state-metrics/v2",
+    "v2.19.1",
+    "h1:WScqb3jYHZOTYwMvmrVWhTljBZk6m7S5ArxAakgvNts=",
+    (".",),
+    f"{COMMON_VERSION}v2.19.1",
+)
+METRICS_SERVER: Final = Source(
+    "metrics-server",
+    "sigs.k8s.io/metrics-server",
+    "v0.9.0",
+    "h1:nlqqZ2H0Xfko8eJC/1qaNVVT17hu4rxndkOi22KTZ4w=",
+    ("./cmd/metrics-server",),
+    "-X k8s.io/client-go/pkg/version.gitVersion=v0.9.0",
 )
