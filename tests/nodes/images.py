@@ -40,17 +40,17 @@ BUSYBOX: Final = Image(
 )
 
 
-def _registry(source: Source) -> Image:
+def _registry(source: Source, note: str = "") -> Image:
     return Image(
         f"docker.io/library/registry:{source.version.removeprefix('v')}",
         (Program(source, "registry", "/bin/registry"),),
         settings=Settings(("registry",), ("serve", "/etc/distribution/config.yml"), env=("OTEL_TRACES_EXPORTER=none",)),
-        note="no certificates of public authorities, no shell, no configuration file of its own",
+        note=f"no certificates of public authorities, no shell, no configuration file of its own{note}",
     )
 
 
 REGISTRY: Final = _registry(programs.REGISTRY)
-REGISTRY_NEXT: Final = _registry(sources.REGISTRY_NEXT)
+REGISTRY_NEXT: Final = _registry(sources.REGISTRY_NEXT, "; to upgrade to: the platform names 3.1.1")
 COREDNS: Final = Image(
     "registry.k8s.io/coredns/coredns:v1.14.6",
     (Program(sources.COREDNS, "coredns", "/coredns"),),
