@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer --cluster: without it no test needs a cluster or a network."""
+    """Offer --cluster and --nodes: without them no test needs a cluster or a network."""
     parser.addoption("--cluster", action="store_true", help="run the tests that need the sandbox's real control plane")
+    parser.addoption("--nodes", action="store_true", help="run the tests that need real nodes, and root (tests/nodes)")
 
 
 def pytest_configure() -> None:
@@ -36,12 +37,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
-    """Skip tests marked `cluster` unless asked for."""
-    if config.getoption("--cluster"):
-        return
-    for item in items:
-        if item.get_closest_marker("cluster"):
-            item.add_marker(pytest.mark.skip(reason="needs --cluster"))
+    """Skip tests marked `cluster` or `nodes` unless asked for."""
+    for marker in ("cluster", "nodes"):
+        if not config.getoption(f"--{marker}"):
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=f"needs --{marker}"))
 
 
 @pytest.fixture(autouse=True)
