@@ -19,7 +19,7 @@ from reconciler.sandbox.processes import Process
 from reconciler.sandbox.versions import KUBERNETES, NODE_PROGRAMS, PROGRAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reconciler.sandbox.nodes.layout import Layout, Machine
 
@@ -257,17 +257,20 @@ def _start(name: str, found: Mapping[str, Path], wanted: Wanted, *, tell: Callab
         sandbox = Sandbox(name, directory, settings.server, wanted.nodes, told, layout)
         authority = files.write(settings, name)
         _start_control_plane(sandbox, settings, tell)
-        objects = cluster.objects(wanted.nodes, storage_class=wanted.storage_class)
-        if layout is not None:
-            objects = fleet.objects(layout)
-        sandbox.run_kubectl(
-            "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        )
-        if layout is not None:
+        if layout is None:
+            _create(sandbox, cluster.objects(wanted.nodes, storage_class=wanted.storage_class), "kubectl-create")
+        else:
+            _create(sandbox, fleet.objects(layout), "kubelet")
             fleet.start(layout, directory, settings.server, authority, told, tell)
         ready.wait(lambda: _settled(sandbox), sandbox.processes)
         (directory / "sandbox.json").write_text(json.dumps(_document(sandbox), indent=2) + "\n")
     return sandbox
+
+
+def _create(sandbox: Sandbox, objects: Sequence[Mapping[str, Any]], manager: str) -> None:
+    """Create what a sandbox begins with, as if made by whoever makes it elsewhere."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    sandbox.run_kubectl("create", f"--field-manager={manager}", "-f", "-", stdin=text)
 
 
 def _start_control_plane(sandbox: Sandbox, settings: Settings, tell: Callable[[str], None]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.nodes import images, outside
 from tests.nodes.image import archive
-from tests.nodes.lab import NODES, SERVE, SLEEP
+from tests.nodes.lab import ENVIRONMENT, NODES, SERVE, SLEEP, pod
 
 if TYPE_CHECKING:
     from tests.nodes.lab import Lab
@@ -23,12 +24,47 @@ DENY = {
     "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
 }
 
+SHARED = "/var/lib/shared"
+GLUSTERD = "mkdir -p /run/gluster /var/log/glusterfs /var/lib/glusterd /var/lib/brick; setsid glusterd -N > /var/log/glusterd.log 2>&1 &"
+
+
+def gluster_volume() -> dict[str, Any]:
+    """Return a volume that is a folder of both nodes, with a claim of it."""
+    size, modes = {"storage": "1Gi"}, ["ReadWriteMany"]
+    nodes = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(NODES)}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "gluster"},
+        "spec": {
+            "capacity": size,
+            "accessModes": modes,
+            "storageClassName": "",
+            "persistentVolumeReclaimPolicy": "Retain",
+            "local": {"path": SHARED},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [nodes]}]}},
+        },
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "gluster", "namespace": "default"},
+        "spec": {
+            "accessModes": modes,
+            "storageClassName": "",
+            "volumeName": "gluster",
+            "resources": {"requests": size},
+        },
+    }
+    return {"apiVersion": "v1", "kind": "List", "items": [volume, claim]}
+
 
 def test_a_second_apply_changes_nothing(lab: Lab) -> None:
     """What kubelets, controllers and programs write while they run is no drift."""
     report = lab.repository.apply()
     assert {item["result"] for item in report["objects"]} == {"unchanged"}
-    assert {item["health"] for item in report["objects"] if item["id"]["kind"] == "DaemonSet"} == {"Current"}
+    told = json.loads(lab.repository.run("status", ENVIRONMENT, "-o", "json"))
+    assert {one["health"] for one in told["components"]} == {"Current"}
 
 
 def test_a_pod_reaches_a_pod_on_the_other_node_by_flannel(lab: Lab) -> None:
@@ -86,11 +122,9 @@ def test_a_claim_is_a_directory_of_the_node_and_outlives_its_pod(lab: Lab) -> No
         lab.kubectl("delete", "pod/writer", "pod/reader", "pvc/kept", "--ignore-not-found", "--wait")
 
 
-def _with_claim(lab: Lab, name: str, script: str) -> None:
-    from tests.nodes.lab import pod
-
-    body = pod(name, "node-1", ("busybox", "sh", "-c", script), images.BUSYBOX.reference)
-    body["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "kept"}}]
+def _with_claim(lab: Lab, name: str, script: str, claim: str = "kept", node: str = "node-1") -> None:
+    body = pod(name, node, ("busybox", "sh", "-c", script), images.BUSYBOX.reference)
+    body["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
     body["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
     lab.kubectl("create", "-f", "-", stdin=json.dumps(body))
     lab.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=90s")
@@ -128,3 +162,35 @@ def _repositories(lab: Lab, service: str) -> list[str]:
     answer = lab.on("node-1", "curl", "-sf", f"http://{address}:5000/v2/_catalog")
     found: list[str] = json.loads(answer)["repositories"]
     return found
+
+
+def test_a_gluster_volume_is_written_on_one_node_and_read_on_the_other(lab: Lab) -> None:
+    """GlusterFS itself, mounted by both nodes, in Pods by a local PersistentVolume: no CSI driver has a part in this."""
+    if shutil.which("glusterd") is None:
+        pytest.skip("glusterd is not there: apt-get install glusterfs-server")
+    server = lab.get("node", "node-1")["status"]["addresses"][0]["address"]
+    lab.on("node-1", "sh", "-c", GLUSTERD)
+    gluster = ("gluster", "--mode=script", "volume")
+    lab.wait(
+        "glusterd answers", lambda: "No volumes" in lab.on("node-1", "sh", "-c", "gluster volume list 2>&1 || true")
+    )
+    lab.on("node-1", *gluster, "create", "shared", f"{server}:/var/lib/brick", "force")
+    lab.on("node-1", *gluster, "start", "shared")
+    try:
+        for node in NODES:
+            lab.on(
+                node,
+                "sh",
+                "-c",
+                f"mkdir -p {SHARED} /var/log/glusterfs && mount -t glusterfs {server}:/shared {SHARED}",
+            )
+        lab.on("node-1", "chmod", "0777", SHARED)
+        lab.kubectl("create", "-f", "-", stdin=json.dumps(gluster_volume()))
+        _with_claim(lab, "writer", "echo shared > /data/file && exec busybox sleep 86400", "gluster")
+        _with_claim(lab, "reader", "exec busybox sleep 86400", "gluster", "node-2")
+        assert lab.kubectl("exec", "reader", "--", "cat", "/data/file") == "shared\n"
+    finally:
+        lab.kubectl("delete", "pod/writer", "pod/reader", "pvc/gluster", "pv/gluster", "--ignore-not-found", "--wait")
+        for node in NODES:
+            lab.on(node, "umount", SHARED)
+        lab.on("node-1", "pkill", "glusterfsd?")  # of this node's own processes, which are all that it sees
