@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-agent demo-preview test check format lint types contracts unit reference lock clean
+.PHONY: demo demo-agent demo-preview demo-nodes test test-nodes check format lint types contracts unit reference lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end, on a sandbox; ENV=prod-onprem: that whole environment
 	$(BIN)/python $(if $(ENV),hack/demo-platform $(ENV),hack/demo)
@@ -14,8 +14,16 @@ demo-agent: $(VENV)/.installed  ## the agent: pushes, drift, a bad commit, a rep
 demo-preview: $(VENV)/.installed  ## a pull request: its preview as one comment, and the same change applied
 	$(BIN)/python hack/demo-preview
 
+demo-nodes: $(VENV)/.installed  ## two real nodes with the platform on them: images, alerts, scaling, upgrading; needs root
+	$(BIN)/python hack/node-packages
+	$(BIN)/python hack/demo-nodes
+
 test: $(VENV)/.installed check  ## everything: `make check`, then the tests on a real control plane
 	$(BIN)/pytest --cluster
+
+test-nodes: $(VENV)/.installed  ## the tests on real nodes; skipped, with the reason, where they cannot run
+	$(BIN)/python hack/node-packages
+	$(BIN)/pytest --nodes -rs tests/nodes
 
 check: format lint types contracts unit  ## the quick loop
 

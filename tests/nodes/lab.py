@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from reconciler.sandbox import control
+from reconciler.sandbox import control, ready
 from tests.nodes import images, outside
 from tests.nodes.image import archive
 from tests.nodes.repository import ENVIRONMENT, Repository
@@ -107,6 +107,21 @@ class Lab:
         kubectl = (str(self.sandbox.kubectl), "--kubeconfig", str(self.sandbox.kubeconfig))
         done = subprocess.run((*kubectl, *command), capture_output=True, text=True, check=False, timeout=60)
         return done.stdout if done.returncode == 0 else None
+
+    @contextmanager
+    def forwarded(self, namespace: str, target: str, port: int) -> Iterator[str]:
+        """Forward a port of a Service or Pod to this machine, as people do to look at a web page; yield its URL."""
+        kubectl = (str(self.sandbox.kubectl), "--kubeconfig", str(self.sandbox.kubeconfig))
+        local = ready.free_ports(1)[0]
+        command = (*kubectl, "port-forward", "-n", namespace, target, f"{local}:{port}")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline()
+                assert line.startswith("Forwarding"), line
+                yield f"http://127.0.0.1:{local}"
+            finally:
+                process.terminate()
 
 
 def pod(name: str, node: str, command: tuple[str, ...], image: str) -> dict[str, Any]:
