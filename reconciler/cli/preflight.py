@@ -53,6 +53,6 @@ async def _look(checkout: Checkout, target: Minor | None) -> tuple[Preflight, di
     from reconciler.cli.connect import connected
 
     async with connected(checkout.environment) as (cluster, _):
-        sight = await checks.read(cluster)
         desired = await asyncio.to_thread(pipeline.render, checkout)
+        sight = await checks.read(cluster, kubelets=checks.asks_kubelets(desired))
         return checks.judge(desired, sight, target), cluster.requests.snapshot()

@@ -113,6 +113,11 @@ class KubeCluster:
         answer = await self._requests.answer(Request("get", "GET", "/metrics", accept="text/plain"))
         return answer.body.decode(errors="replace")
 
+    async def kubelet_settings(self, node: str) -> Body:
+        """Read the configuration that a node's kubelet runs with."""
+        told = await self._requests.json(Request("get", "GET", f"/api/v1/nodes/{node}/proxy/configz"))
+        return dict(told.get("kubeletconfig") or {})
+
     async def openapi(self, group_versions: Iterable[str]) -> Mapping[str, Body]:
         """Read OpenAPI v3 documents; group/versions that the server does not know, or not yet, are left out.
 

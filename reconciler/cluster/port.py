@@ -53,6 +53,12 @@ class Cluster(Protocol):
     async def metrics(self) -> str:
         """Read the API server's own metrics in Prometheus' text format; needs the right to get `/metrics`."""
 
+    async def kubelet_settings(self, node: str) -> Body:
+        """Read the configuration that a node's kubelet runs with (KubeletConfiguration, with all defaults).
+
+        The API server asks the kubelet for it; that needs the right to get `nodes/proxy`.
+        """
+
     def list(
         self, resource: ApiResource, *, namespace: str = "", selector: str = "", metadata_only: bool = False
     ) -> AsyncIterator[Body]:

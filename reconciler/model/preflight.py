@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Sight:
     budgets: Sequence[Mapping[str, Any]]
     pods: Sequence[Mapping[str, Any]]
     deprecated: Sequence[Mapping[str, str]]  # labels of apiserver_requested_deprecated_apis
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of kubelets, by the name of the node
     unread: tuple[str, ...] = ()  # what could not be read, and why
 
 

@@ -4,7 +4,7 @@ Nodes and control planes are made by others (kubeadm, EKS, GKE); git holds what 
 `platform.reconciler.dev`. Here they are compared, and the checks are made that come before an upgrade.
 """
 
-from reconciler.preflight.judge import described, drift, judge
+from reconciler.preflight.judge import asks_kubelets, described, drift, judge
 from reconciler.preflight.read import glance, read
 
-__all__ = ["described", "drift", "glance", "judge", "read"]
+__all__ = ["asks_kubelets", "described", "drift", "glance", "judge", "read"]

@@ -8,12 +8,15 @@ from reconciler.model.identity import GroupKind
 from reconciler.model.preflight import Preflight
 from reconciler.preflight import upgrade
 from reconciler.preflight.facts import facts
-from reconciler.preflight.nodes import nodes
-from reconciler.preflight.version import Minor
+from reconciler.preflight.nodes import nodes, profile_of
+from reconciler.preflight.settings import file_of, settings
+from reconciler.preflight.version import Minor, spec_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from reconciler.model.preflight import Finding, Sight
-    from reconciler.model.resource import Desired
+    from reconciler.model.resource import Desired, Resource
 
 GROUP: Final = "platform.reconciler.dev"
 KINDS: Final = ("ClusterFacts", "NodeProfile")
@@ -26,12 +29,31 @@ def described(desired: Desired) -> bool:
 
 def drift(desired: Desired, sight: Sight) -> tuple[Finding, ...]:
     """Return where cluster and nodes are not what git says of them."""
-    profiles = [item for _, item in desired.resources if item.id.group_kind == GroupKind(GROUP, "NodeProfile")]
+    profiles = _profiles(desired)
     found: list[Finding] = []
     for _, item in desired.resources:
         if item.id.group_kind == GroupKind(GROUP, "ClusterFacts"):
             found += facts(item, sight)
-    return (*found, *nodes(profiles, sight))
+    return (*found, *nodes(profiles, sight), *_kubelets(profiles, desired, sight))
+
+
+def asks_kubelets(desired: Desired) -> bool:
+    """Whether git says with which file kubelets are started."""
+    return any((spec_of(item.body).get("kubelet") or {}).get("configuration") for item in _profiles(desired))
+
+
+def _profiles(desired: Desired) -> list[Resource]:
+    return [item for _, item in desired.resources if item.id.group_kind == GroupKind(GROUP, "NodeProfile")]
+
+
+def _kubelets(profiles: Sequence[Resource], desired: Desired, sight: Sight) -> Iterator[Finding]:
+    for node in sight.nodes:
+        name = node["metadata"]["name"]
+        profile = profile_of(profiles, node)
+        file = file_of(profile, desired) if profile is not None and name in sight.settings else None
+        if profile is not None and file is not None:
+            key = spec_of(profile.body)["kubelet"]["configuration"]["key"]
+            yield from settings(*file, key, sight.settings[name], f"Node/{name}")
 
 
 def judge(desired: Desired, sight: Sight, target: Minor | None = None) -> Preflight:

@@ -21,17 +21,22 @@ def nodes(profiles: Sequence[Resource], sight: Sight) -> Iterator[Finding]:
     """Yield what differs. A node is judged by the profile that asks most of its labels; by none if none fits."""
     found: dict[str, list[Mapping[str, Any]]] = {item.id.name: [] for item in profiles}
     for node in sight.nodes:
-        fitting = [item for item in profiles if _selects(item, node)]
-        if not fitting:
+        profile = profile_of(profiles, node)
+        if profile is None:
             if profiles:
                 told = "no NodeProfile is for it"
                 yield Finding("nodes", "warning", _name(node), told, "add one, or a label to the node")
             continue
-        profile = max(fitting, key=lambda item: len(spec_of(item.body).get("nodeSelector") or {}))
         found[profile.id.name].append(node)
         yield from _judged(profile, node)
     for profile in profiles:
         yield from _counted(profile, len(found[profile.id.name]))
+
+
+def profile_of(profiles: Sequence[Resource], node: Mapping[str, Any]) -> Resource | None:
+    """Return the profile that asks most of a node's labels; None where none fits."""
+    fitting = [item for item in profiles if _selects(item, node)]
+    return max(fitting, key=lambda item: len(spec_of(item.body).get("nodeSelector") or {}), default=None)
 
 
 def _judged(profile: Resource, node: Mapping[str, Any]) -> Iterator[Finding]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import ClusterError
 from reconciler.model.api import ApiResource
 from reconciler.model.preflight import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reconciler.cluster.port import Body, Cluster
 
@@ -29,8 +29,11 @@ async def glance(cluster: Cluster) -> Sight:
     return Sight(version, served, [item async for item in cluster.list(NODES)], (), (), ())
 
 
-async def read(cluster: Cluster) -> Sight:
-    """Return what there is; raises ClusterError where not even version and nodes can be read."""
+async def read(cluster: Cluster, *, kubelets: bool) -> Sight:
+    """Return what there is; raises ClusterError where not even version and nodes can be read.
+
+    With `kubelets` each node is asked for what its kubelet runs with: one request a node.
+    """
     seen = await glance(cluster)
     unread: list[str] = []
     budgets = await _listed(cluster, BUDGETS, unread)
@@ -40,7 +43,18 @@ async def read(cluster: Cluster) -> Sight:
     except ClusterError as error:
         unread.append(f"metrics of the API server, which say what deprecated APIs are in use: {error}")
         deprecated = ()
-    return replace(seen, budgets=budgets, pods=pods, deprecated=deprecated, unread=tuple(unread))
+    settings = await _settings(cluster, seen.nodes, unread) if kubelets else {}
+    return replace(seen, budgets=budgets, pods=pods, deprecated=deprecated, settings=settings, unread=tuple(unread))
+
+
+async def _settings(cluster: Cluster, nodes: Sequence[Mapping[str, Any]], unread: list[str]) -> dict[str, Body]:
+    found: dict[str, Body] = {}
+    for name in (str(node["metadata"]["name"]) for node in nodes):
+        try:
+            found[name] = await cluster.kubelet_settings(name)
+        except ClusterError as error:
+            unread.append(f"settings of the kubelet of Node/{name}: {error}")
+    return found
 
 
 async def _listed(cluster: Cluster, resource: ApiResource, unread: list[str]) -> list[Body]:

@@ -194,6 +194,11 @@ class FakeCluster:
         async with self._request("get", name="/metrics"):
             return "# HELP apiserver_request_total How many requests there were.\n"
 
+    async def kubelet_settings(self, node: str) -> Body:
+        """Read a kubelet's configuration; nodes of this cluster have none."""
+        async with self._request("get", name=f"/api/v1/nodes/{node}/proxy/configz"):
+            raise NotFound(f"no kubelet answers on {node}", status=404, reason="NotFound")
+
     async def openapi(self, group_versions: Iterable[str]) -> Mapping[str, Body]:
         """Read OpenAPI v3 documents; those that are not served are left out."""
         async with self._request("openapi"):

@@ -194,3 +194,13 @@ def test_a_gluster_volume_is_written_on_one_node_and_read_on_the_other(lab: Lab)
         for node in NODES:
             lab.on(node, "umount", SHARED)
         lab.on("node-1", "pkill", "glusterfsd?")  # of this node's own processes, which are all that it sees
+
+
+def test_what_kubelets_run_with_is_compared_with_git(lab: Lab) -> None:
+    """The sandbox starts kubelets with settings of its own, so there is something to tell; each is asked once."""
+    told = json.loads(lab.repository.run("preflight", ENVIRONMENT, "-o", "json", expect=(0, 1)))
+    found = {item["message"]: item for item in told["findings"] if item["about"] == "Node/node-1"}
+    differing = found["its kubelet has cgroupDriver cgroupfs, git says systemd"]
+    assert differing["origin"]["file"] == "base/runtime/containerd/kubelet.yaml"
+    assert not any("clusterDNS" in message or "readOnlyPort" in message for message in found)
+    assert told["unread"] == []

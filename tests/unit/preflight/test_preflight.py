@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from reconciler import yaml
+from reconciler.errors import ConfigError
 from reconciler.model.identity import GroupVersionKind, ObjectId
 from reconciler.model.origin import Source
 from reconciler.model.preflight import Finding, Sight
 from reconciler.model.resource import Desired, Resource
-from reconciler.preflight import judge
+from reconciler.preflight import asks_kubelets, judge
 from reconciler.preflight.version import Minor
 
 Body = dict[str, Any]
@@ -204,3 +205,71 @@ def test_a_node_whose_pods_find_no_room_is_named() -> None:
     roomy = sight(node("a"), node("b"), pods=[pod("a"), pod("b", "1"), pod("b", "2", daemon=True)])
     blocked = judge(Desired("dev", None, {}), roomy, Minor.of("1.37")).findings
     assert [item.about for item in blocked if item.check == "capacity"] == ["Node/a"]
+
+
+KUBELET = """\
+apiVersion: platform.reconciler.dev/v1alpha1
+kind: NodeProfile
+metadata: {name: workers}
+spec:
+  runtime: {name: containerd, version: "2.3"}
+  kubelet:
+    configuration: {namespace: kube-system, configMap: node-files, key: kubelet.yaml}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: node-files, namespace: kube-system}
+data:
+  kubelet.yaml: |
+    apiVersion: kubelet.config.k8s.io/v1beta1
+    kind: KubeletConfiguration
+    readOnlyPort: 0
+    seccompDefault: true
+    shutdownGracePeriod: 60s
+    clusterDNS: [10.96.0.10]
+    evictionHard:
+      memory.available: 200Mi
+"""
+RUNS: Body = {
+    "readOnlyPort": 0,
+    "seccompDefault": True,
+    "shutdownGracePeriod": "1m0s",
+    "clusterDNS": ["10.96.0.10"],
+    "evictionHard": {"memory.available": "200Mi", "nodefs.available": "10%"},
+    "maxPods": 110,
+}
+
+
+def kubelets(**settings: Any) -> tuple[Finding, ...]:
+    """Return what is found of a node whose kubelet runs with these settings beside the good ones."""
+    sight = Sight("v1.36.2", frozenset(), [node("one")], (), (), (), {"one": {**RUNS, **settings}})
+    return judge(desired(KUBELET), sight).findings
+
+
+def test_a_kubelet_that_runs_with_its_file_is_right() -> None:
+    """Durations may be written in other ways, what the file leaves out is the kubelet's own choice."""
+    assert kubelets() == ()
+    assert kubelets(readOnlyPort=None) == ()
+
+
+def test_a_setting_that_a_kubelet_has_otherwise_is_told_with_the_line() -> None:
+    found = kubelets(seccompDefault=False, evictionHard={"memory.available": "100Mi"})
+    assert [item.message for item in found] == [
+        "its kubelet has seccompDefault False, git says True",
+        "its kubelet has evictionHard.memory.available 100Mi, git says 200Mi",
+    ]
+    assert {str(item.origin) for item in found} == {str(found[0].origin)}
+    assert found[0].origin is not None
+    assert found[0].origin.line == 13
+
+
+def test_a_profile_that_names_no_file_that_is_there_is_refused() -> None:
+    text = KUBELET.replace("key: kubelet.yaml}", "key: kubelet.yml}")
+    sight = Sight("v1.36.2", frozenset(), [node("one")], (), (), (), {"one": RUNS})
+    with pytest.raises(ConfigError, match=r"NodeProfile/workers: there is no key kubelet\.yml in ConfigMap/node-files"):
+        judge(desired(text), sight)
+
+
+def test_kubelets_are_asked_only_where_git_says_what_they_run_with() -> None:
+    assert asks_kubelets(desired(KUBELET))
+    assert not asks_kubelets(desired())
