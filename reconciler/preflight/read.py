@@ -11,7 +11,7 @@ from reconciler.model.api import ApiResource
 from reconciler.model.preflight import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.cluster.port import Body, Cluster
 
