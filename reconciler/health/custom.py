@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import cel
 from reconciler.errors import ConfigError
-from reconciler.health.status import CURRENT, Body, failed, in_progress, status_conditions
+from reconciler.health.status import CURRENT, Body, failed, in_progress, outdated, status_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 
 
 def by_conditions(body: Body, related: Sequence[Body] = ()) -> Health:  # noqa: ARG001 - as all rules
-    """Judge by the conditions that controllers agree on; an object without any is Current (kstatus)."""
+    """Judge by the conditions that controllers agree on; an object without any is Current (kstatus).
+
+    A condition that says which generation it speaks of says nothing of a later one.
+    """
     known = status_conditions(body)
     for name in ("Stalled", "Failed"):
         condition = known.get(name)
         if condition is not None and condition.status == "True":
-            return failed(condition.text)
+            return outdated(condition, body) or failed(condition.text)
     reconciling = known.get("Reconciling")
     if reconciling is not None and reconciling.status == "True":
         return in_progress(reconciling.text)
     for name in ("Ready", "Available"):
         condition = known.get(name)
         if condition is not None:
-            return CURRENT if condition.status == "True" else in_progress(condition.text)
+            well = CURRENT if condition.status == "True" else in_progress(condition.text)
+            return outdated(condition, body) or well
     return CURRENT
 
 

@@ -12,6 +12,7 @@ from reconciler.health.status import (
     failed,
     in_progress,
     items,
+    outdated,
     section,
     status_conditions,
 )
@@ -137,7 +138,7 @@ def definition(body: Body, related: Sequence[Body] = ()) -> Health:
 
 def api_service(body: Body, related: Sequence[Body] = ()) -> Health:
     """Judge an APIService: available."""
-    return _required(status_conditions(body), ("Available",))
+    return _required(body, status_conditions(body), ("Available",))
 
 
 def autoscaler(body: Body, related: Sequence[Body] = ()) -> Health:
@@ -148,12 +149,12 @@ def autoscaler(body: Body, related: Sequence[Body] = ()) -> Health:
 
 def gateway(body: Body, related: Sequence[Body] = ()) -> Health:
     """Judge a Gateway: accepted and programmed (gateway.networking.k8s.io)."""
-    return _required(status_conditions(body), ("Accepted", "Programmed"))
+    return _required(body, status_conditions(body), ("Accepted", "Programmed"))
 
 
 def gateway_class(body: Body, related: Sequence[Body] = ()) -> Health:
     """Judge a GatewayClass: accepted."""
-    return _required(status_conditions(body), ("Accepted",))
+    return _required(body, status_conditions(body), ("Accepted",))
 
 
 def route(body: Body, related: Sequence[Body] = ()) -> Health:
@@ -162,18 +163,20 @@ def route(body: Body, related: Sequence[Body] = ()) -> Health:
     if not parents and items(body, "spec", "parentRefs"):
         return in_progress("no Gateway has taken note of it yet")
     for parent in parents:
-        found = _required(conditions(items(parent, "conditions")), ("Accepted", "ResolvedRefs"))
+        found = _required(body, conditions(items(parent, "conditions")), ("Accepted", "ResolvedRefs"))
         if found is not CURRENT:
             name = section(parent, "parentRef").get("name")
             return in_progress(f"Gateway/{name}: {found.message}")
     return CURRENT
 
 
-def _required(known: Mapping[str, Condition], types: Sequence[str]) -> Health:
+def _required(body: Body, known: Mapping[str, Condition], types: Sequence[str]) -> Health:
     for name in types:
         condition = known.get(name)
         if condition is None:
             return in_progress(f"{name} is not known yet")
+        if (early := outdated(condition, body)) is not None:
+            return early
         if condition.status != "True":
             return in_progress(condition.text)
     return CURRENT

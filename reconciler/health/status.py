@@ -15,12 +15,16 @@ CURRENT = Health(HealthState.CURRENT)
 
 
 class Condition(NamedTuple):
-    """One entry of `status.conditions` (metav1.Condition and its older relatives)."""
+    """One entry of `status.conditions` (metav1.Condition and its older relatives).
+
+    `seen` is the generation that it speaks of (`observedGeneration`), 0 where it does not say.
+    """
 
     type: str
     status: str
     reason: str
     message: str
+    seen: int = 0
 
     @property
     def text(self) -> str:
@@ -50,15 +54,25 @@ def count(mapping: Mapping[str, Any], key: str, default: int = 0) -> int:
 
 def conditions(entries: Sequence[Mapping[str, Any]]) -> dict[str, Condition]:
     """Return conditions by type."""
-    read = (
-        Condition(*(str(item.get(key) or "") for key in ("type", "status", "reason", "message"))) for item in entries
-    )
-    return {condition.type: condition for condition in read}
+    return {condition.type: condition for condition in map(_condition, entries)}
+
+
+def _condition(entry: Mapping[str, Any]) -> Condition:
+    kind, status, reason, message = (str(entry.get(key) or "") for key in ("type", "status", "reason", "message"))
+    return Condition(kind, status, reason, message, count(entry, "observedGeneration"))
 
 
 def status_conditions(body: Mapping[str, Any]) -> dict[str, Condition]:
     """Return the conditions of an object's status by type."""
     return conditions(items(body, "status", "conditions"))
+
+
+def outdated(condition: Condition, body: Mapping[str, Any]) -> Health | None:
+    """Return InProgress where a condition speaks of an earlier generation; None where it is of now, or does not say."""
+    latest = count(section(body, "metadata"), "generation")
+    if not 0 < condition.seen < latest:
+        return None
+    return in_progress(f"{condition.type} is told of generation {condition.seen}, the latest is {latest}")
 
 
 def in_progress(message: str) -> Health:

@@ -121,6 +121,36 @@ def test_a_check_is_not_asked_before_the_latest_generation_is_seen() -> None:
     assert health(old, checks=[check]).state is IN_PROGRESS
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "name"),
+    [
+        ("gateway.networking.k8s.io/v1", "GatewayClass", "Accepted"),
+        ("example.com/v1", "Widget", "Ready"),
+        ("example.com/v1", "Widget", "Stalled"),
+    ],
+)
+def test_a_condition_of_an_earlier_generation_says_nothing_of_the_latest(
+    api_version: str, kind: str, name: str
+) -> None:
+    """Neither that it is well nor that it failed: a Gateway and many custom kinds tell the generation there only."""
+    condition = {"type": name, "status": "True", "observedGeneration": 1}
+    told = {"metadata": {"generation": 2}, "status": {"conditions": [condition]}}
+    found = health(body(api_version, kind) | told)
+    assert (found.state, found.message) == (IN_PROGRESS, f"{name} is told of generation 1, the latest is 2")
+    condition["observedGeneration"] = 2
+    assert health(body(api_version, kind) | told).state is not IN_PROGRESS
+
+
+def test_a_route_waits_until_its_parent_has_seen_the_latest_generation() -> None:
+    seen = [{"type": name, "status": "True", "observedGeneration": 3} for name in ("Accepted", "ResolvedRefs")]
+    route = body("gateway.networking.k8s.io/v1", "HTTPRoute") | {
+        "metadata": {"generation": 4},
+        "spec": {"parentRefs": [{"name": "g"}]},
+        "status": {"parents": [{"parentRef": {"name": "g"}, "conditions": seen}]},
+    }
+    assert health(route).message == "Gateway/g: Accepted is told of generation 3, the latest is 4"
+
+
 def test_what_is_no_cel_is_an_error_that_shows_it() -> None:
     with pytest.raises(ConfigError, match=r"status\.phase = 'Ready'"):
         require_valid([HealthCheck(kind="Widget", current="status.phase = 'Ready'")])
