@@ -31,11 +31,19 @@ class Fault(NamedTuple):
     container: str
     message: str
     crashed: bool = False  # it ran and ended: its log may say why
+    image: str = ""  # of the container, as the Pod asks for it
 
     def __str__(self) -> str:
         """Return the fault in one line."""
-        where = f"Pod/{self.pod}" + (f", container {self.container}" if self.container else "")
-        return f"{where}: {self.message}"
+        return f"Pod/{self.pod}" + (f", {self.told}" if self.container else f": {self.message}")
+
+    @property
+    def told(self) -> str:
+        """The fault without its Pod; the image is named where the message does not name it."""
+        if not self.container:
+            return self.message
+        image = f" of image {self.image}" if self.image and self.image not in self.message else ""
+        return f"container {self.container}{image}: {self.message}"
 
 
 def pod(body: Body, related: Sequence[Body] = ()) -> Health:  # noqa: ARG001 - all rules take the same
@@ -47,18 +55,14 @@ def pod(body: Body, related: Sequence[Body] = ()) -> Health:  # noqa: ARG001 - a
     if phase == "Failed":
         status = section(body, "status")
         told = ": ".join(str(status[key]) for key in ("reason", "message") if status.get(key))
-        return failed(told or (_about(found) if found else "the Pod failed"))
+        return failed(told or (found.told if found else "the Pod failed"))
     ready = status_conditions(body).get("Ready")
     if phase == "Running" and ready is not None and ready.status == "True":
         return CURRENT
     if found is not None:
         crash_loop = "CrashLoopBackOff" in found.message
-        return failed(_about(found)) if crash_loop else in_progress(_about(found))
+        return failed(found.told) if crash_loop else in_progress(found.told)
     return in_progress(ready.text if ready is not None and ready.message else f"phase {phase or 'unknown'}")
-
-
-def _about(found: Fault) -> str:
-    return (f"container {found.container}: " if found.container else "") + found.message
 
 
 def fault(body: Body) -> Fault | None:
@@ -69,12 +73,18 @@ def fault(body: Body) -> Fault | None:
         found = _container(status)
         if found is not None:
             message, crashed = found
-            return Fault(name, str(status.get("name", "")), message, crashed)
+            container = str(status.get("name", ""))
+            return Fault(name, container, message, crashed, _image(body, container))
     scheduled = status_conditions(body).get("PodScheduled")
     if scheduled is not None and scheduled.status == "False":
         return Fault(name, "", scheduled.text)
     unready = [str(status.get("name", "")) for status in statuses if _runs_unready(status)]
-    return Fault(name, unready[0], "runs but is not ready") if unready else None
+    return Fault(name, unready[0], "runs but is not ready", image=_image(body, unready[0])) if unready else None
+
+
+def _image(body: Body, container: str) -> str:
+    asked = (*items(body, "spec", "initContainers"), *items(body, "spec", "containers"))
+    return next((str(item.get("image") or "") for item in asked if item.get("name") == container), "")
 
 
 def _runs_unready(status: Mapping[str, Any]) -> bool:

@@ -121,7 +121,7 @@ async def test_no_wait_does_not_wait() -> None:
 
 
 async def test_what_never_gets_healthy_fails_after_the_component_timeout_and_says_why() -> None:
-    """The reason names the Pod, the container and its last log line."""
+    """The reason names the Pod, the container, its image and its last log line."""
     world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
     world.cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
     waiting = {"name": "main", "ready": False, "restartCount": 4, "image": "web:1", "imageID": ""}
@@ -146,7 +146,7 @@ async def test_what_never_gets_healthy_fails_after_the_component_timeout_and_say
     report = await world.apply({"app": deployment("web")}, {"app": {"timeout": "90s"}})
     told = message(report, "web")
     assert "not healthy after 90 s: 0 of 1 replicas ready" in told
-    assert "Pod/web-1, container main: CrashLoopBackOff: exit code 3, 4 restarts" in told
+    assert "Pod/web-1, container main of image web:1: CrashLoopBackOff: exit code 3, 4 restarts" in told
     assert told.endswith("its last log line: no database")
     assert 90 <= world.clock.seconds < 95
     assert report.outcomes[0].health is not None

@@ -103,6 +103,7 @@ def pod(name: str, container: str, labels: str = "{app: web}", namespace: str = 
 apiVersion: v1
 kind: Pod
 metadata: {{name: {name}, namespace: {namespace}, labels: {labels}}}
+spec: {{containers: [{{name: main, image: "example.com/web:1"}}]}}
 status:
   phase: Running
   containerStatuses: [{{name: main, ready: false, restartCount: 2, {container}}}]
@@ -117,15 +118,21 @@ CRASH = "state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {
 @pytest.mark.parametrize(
     ("container", "told"),
     [
-        (PULL, "Pod/web-1, container main: ImagePullBackOff: no such image"),
-        (CRASH, "Pod/web-1, container main: CrashLoopBackOff: exit code 137 (OOMKilled), 2 restarts"),
-        ("state: {terminated: {exitCode: 1, reason: Error}}", "Pod/web-1, container main: exit code 1"),
-        ("started: true, state: {running: {}}", "Pod/web-1, container main: runs but is not ready"),
+        (PULL, "of image example.com/web:1: ImagePullBackOff: no such image"),
+        (
+            PULL.replace("no such image", "back-off pulling example.com/web:1"),
+            ": ImagePullBackOff: back-off pulling example.com/web:1",
+        ),
+        (CRASH, "of image example.com/web:1: CrashLoopBackOff: exit code 137 (OOMKilled), 2 restarts"),
+        ("state: {terminated: {exitCode: 1, reason: Error}}", "of image example.com/web:1: exit code 1"),
+        ("started: true, state: {running: {}}", "of image example.com/web:1: runs but is not ready"),
     ],
 )
-def test_a_workload_names_the_container_at_fault(container: str, told: str) -> None:
+def test_a_workload_names_container_and_image_at_fault(container: str, told: str) -> None:
+    """The image is named once: not again where the kubelet's words hold it."""
     body = yaml.safe_load(DEPLOYMENT) | {"status": {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3}}
-    assert health(body, related=[pod("web-1", container)]).message == f"0 of 3 replicas ready: {told}"
+    found = health(body, related=[pod("web-1", container)]).message
+    assert found == "0 of 3 replicas ready: Pod/web-1, container main" + (told if told[0] == ":" else f" {told}")
 
 
 def test_the_pods_of_others_are_not_blamed() -> None:
