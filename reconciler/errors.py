@@ -28,10 +28,13 @@ Messages are lower case, name the file or the object, and say what was expected 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_DENIALS: Final = ("admission webhook", "denied request")  # the server's words for webhooks, and for admission policies
 
 
 class ReconcilerError(Exception):
@@ -121,6 +124,11 @@ class ClusterError(ReconcilerError):
         """Keep the parts of the answer beside its message."""
         super().__init__(message)
         self.status, self.reason, self.details, self.retry_after = status, reason, details or {}, retry_after
+
+    @property
+    def denied(self) -> bool:
+        """Whether an admission webhook or a ValidatingAdmissionPolicy refuses the object, and not the server itself."""
+        return any(sign in str(self) for sign in _DENIALS)
 
 
 class NotFound(ClusterError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from reconciler.apply import adoption, generating, secrecy
+from reconciler.apply import adoption, generating, secrecy, trial
 from reconciler.apply.attempts import ATTEMPTS, pause
 from reconciler.apply.explain import explain
 from reconciler.apply.feed import Scope
@@ -14,7 +14,7 @@ from reconciler.apply.kinds import PATIENCE, PAUSE
 from reconciler.apply.schedule import Need, Schedule, State
 from reconciler.apply.waits import Goal, Wait
 from reconciler.apply.work import acts
-from reconciler.errors import ClusterError, Conflict, NotFound
+from reconciler.errors import ClusterError, Conflict, Invalid, NotFound
 from reconciler.health import assess
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import FIELD_MANAGER
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reconciler.model.resource import Resource
 
 WAIT_ANNOTATION = "reconciler.dev/wait"
+DEFINITION: Final = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 RELATED: Final = {
     GroupKind("", "PersistentVolumeClaim"): (
         ApiResource("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False),
@@ -55,6 +56,7 @@ class Applying:
         self._problems = problems
         self._schedule = self._scheduled()
         self._demanded = self._find_demanded()
+        self._redefined = self._find_redefined()
         self._to_create: set[ObjectId] = set()  # replaced objects whose old self is gone
         self._explaining: set[asyncio.Task[None]] = set()
         self._flow = Flow(
@@ -99,6 +101,15 @@ class Applying:
             needed = {name for name in needed if name in self._work.components and self._work.components[name].wait}
             demanded |= {change.id for change in changes.values() if change.component in needed}
         return demanded
+
+    def _find_redefined(self) -> frozenset[GroupKind]:
+        """Return the kinds that were served before and whose definitions this run changes."""
+        specs = (
+            change.resource.body.get("spec") or {}
+            for change in self._changes.values()
+            if change.id.group_kind == DEFINITION and change.resource is not None and change.uid and acts(change)
+        )
+        return frozenset(GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", "")) for spec in specs)
 
     def _rule_out(self) -> None:
         for change in self._changes.values():
@@ -160,18 +171,26 @@ class Applying:
         while True:
             try:
                 return await work.cluster.apply(kind, wanted, field_manager=FIELD_MANAGER, force=change.force)
-            except NotFound as error:  # a new kind is discovered a moment before it accepts objects
-                of_namespace = error.details.get("kind") == "namespaces"
+            except (NotFound, Invalid) as error:
                 over = work.stop.is_set() or clock.monotonic() >= deadline
-                if of_namespace or over or not work.kinds.fresh(resource.gvk):
+                if over or not self._too_early(change, error):
                     raise
             await clock.sleep(PAUSE)
+
+    def _too_early(self, change: Change, error: ClusterError) -> bool:
+        """Whether the server needs a moment: for a kind that it has just discovered, or a definition that it has just taken."""
+        if isinstance(error, NotFound):
+            of_namespace = error.details.get("kind") == "namespaces"
+            return change.resource is not None and not of_namespace and self._work.kinds.fresh(change.resource.gvk)
+        return change.id.group_kind in self._redefined
 
     async def _delete_first(self, change: Change) -> None:
         work = self._work
         kind = work.kinds.preferred(change.id.group_kind)
         if kind is None:
             raise NotFound(f"the server no longer serves {change.id.group_kind}: run again, the plan is out of date")
+        if change.resource is not None:
+            await trial.require_accepted(work.cluster, await work.kinds.find(change.resource.gvk), change.resource)
         version = change.resource_version
         for attempt in range(ATTEMPTS):
             try:

@@ -9,7 +9,7 @@ from reconciler.errors import Conflict, Invalid
 from reconciler.model.observation import Prediction
 from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change
-from reconciler.plan import immutable, mask, settling
+from reconciler.plan import immutable, mask, premature, settling
 from reconciler.plan.cases import State
 from reconciler.plan.conflicts import Settlement, settle, told
 from reconciler.plan.fields import NOTHING_TAKEN, Comparison, changes
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from reconciler.environment import Policy
     from reconciler.errors import ClusterError
     from reconciler.model.plan import FieldChange
+    from reconciler.model.schema import Schema
     from reconciler.plan.cases import Case
     from reconciler.plan.differences import Difference
 
 REPLACE = "reconciler.dev/replace"
 NO_DRY_RUN = "does not support dry run"  # of a webhook with sideEffects; the server's words
 UNPROCESSABLE: Final = 422
-_DENIALS: Final = ("admission webhook", "denied request")  # of webhooks and of ValidatingAdmissionPolicies
 UNASKED: Final = Prediction()
 SHOWN: Final = 5  # fields that a message names
+HALF: Final = 150  # characters of either end of the server's words
 
 
 def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
@@ -60,15 +61,19 @@ def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
 
 
 def _created(case: Case, change: Change, prediction: Prediction | None) -> Change:
-    problems = violations(case.resource, case.schema, custom=case.served is None)
-    notes = () if case.served else ("the kind does not exist yet; checked against its definition in git",)
+    custom = case.served is None or case.coming is not None
+    problems = violations(case.resource, case.coming or case.schema, custom=custom)
+    notes: tuple[str, ...] = ()
+    if custom:
+        state = "changes with this plan" if case.served else "does not exist yet"
+        notes = (f"the kind {state}; checked against its definition in git",)
     error = prediction.error if prediction is not None else None
     if error is not None:
         words = mask.server_words(case.resource.id, error)
-        if error.status == UNPROCESSABLE and not any(sign in str(error) for sign in _DENIALS):
+        if error.status == UNPROCESSABLE and not error.denied:
             problems = (*problems, words)
         elif not problems:  # what else is applied before may change its mind
-            notes = (*notes, f"the server would refuse it at present: {words}")
+            notes = (*notes, premature.told(words))
     return replace(change, action=Action.CREATE, notes=notes, problem="; ".join(problems))
 
 
@@ -89,7 +94,8 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     prediction = prediction or UNASKED
     blind = _unpredictable(prediction.error)
     if settled.refused or (prediction.error is not None and not blind):
-        return _failed(case, replace(change, fields=changes(comparison, None)), prediction.error, settled)
+        change = replace(change, force=settled.force, fields=changes(comparison, None))
+        return _failed(case, change, prediction.error, settled)
     body = prediction.body
     change = replace(change, force=settled.force, fields=changes(comparison, body), notes=(*change.notes, *blind))
     if prediction is UNASKED or not marks:
@@ -138,29 +144,52 @@ def _failed(case: Case, change: Change, error: ClusterError | None, settled: Set
     if error is None:
         return change
     words = mask.server_words(case.resource.id, error)
-    if isinstance(error, Invalid):
-        words = "; ".join((*violations(case.resource, case.schema, custom=False), words))
     if isinstance(error, Conflict):
         return replace(change, problem=f"conflict: {words}")
-    if immutable.refused(error):
+    if case.coming is not None and isinstance(error, Invalid) and not immutable.refused(error, case.schema):
+        return _by_old_definition(case, change, case.coming, words)
+    if isinstance(error, Invalid):
+        words = "; ".join((*violations(case.resource, case.schema, custom=False), words))
+    if immutable.refused(error, case.schema):
         return _immutable(case, change, error, words)
     return replace(change, problem=words)
 
 
+def _by_old_definition(case: Case, change: Change, coming: Schema, words: str) -> Change:
+    """Return a change that the server judged by a definition that this plan changes: git's definition tells what holds."""
+    problems = violations(case.resource, coming, custom=True)
+    if problems:
+        return replace(change, problem="; ".join((*problems, words)))
+    note = f"its definition changes with this plan, and allows it; {premature.told(words)}"
+    return replace(change, notes=(*change.notes, note))
+
+
 def _immutable(case: Case, change: Change, error: ClusterError, words: str) -> Change:
     """Return a change of what may not change: the object is made anew where its annotation allows that, else refused."""
-    named = immutable.fields(error, change.fields)
+    named = immutable.fields(error, change.fields, case.schema)
     which = "; ".join(_place(field) for field in named[:SHOWN]) or words
     live = case.live or {}
     lost = ", ".join(filter(None, (stopped(live), *losses(live))))
+    if others := immutable.others(error, case.schema):
+        also = words if mask.is_secret(case.resource.id) else _short("; ".join(others))
+        told = (
+            f"an immutable field changes: {which}; nothing is made anew, since it would be invalid all the same: {also}"
+        )
+        return replace(change, problem=told)
     if case.resource.annotations.get(REPLACE) == "allowed":
         note = f"an immutable field changes ({which}): the object is deleted and made anew (reconciler.dev/replace: allowed)"
         warning = (f"lost with it: {lost}",) if lost else ()
         return replace(change, action=Action.REPLACE, notes=(*change.notes, note, *warning))
     price = f", which loses {lost}" if lost else ""
     way_out = f'annotate the object with reconciler.dev/replace: "allowed" to delete and make it anew{price}'
-    said = f"; the server: {words}" if which != words else ""
+    said = f"; the server: {_short(words)}" if which != words else ""
     return replace(change, problem=f"an immutable field changes: {which} (change it back, or {way_out}){said}")
+
+
+def _short(words: str) -> str:
+    """Return the server's words in one line of bearable length: some quote a whole Pod before they say what is wrong."""
+    line = words.partition("\n")[0].strip()
+    return line if len(line) <= 2 * HALF else f"{line[:HALF]} … {line[-HALF:]}"
 
 
 def _place(field: FieldChange) -> str:

@@ -45,6 +45,8 @@ class Case:
     """One wanted object beside its live one.
 
     `resource` is as it would be sent: ignored fields are left to others, and those in `yielded` to their managers.
+    `coming` is the schema of its kind from git where the same plan changes the definition of a kind that is served: what the
+    server says of the object now it says by the old one.
     """
 
     component: str
@@ -56,6 +58,7 @@ class Case:
     standing: Standing = OURS
     yielded: tuple[Clash, ...] = ()
     problem: str = ""
+    coming: Schema | None = None
 
 
 def study(desired: Desired, observation: Observation, environment: Environment) -> tuple[Case, ...]:
@@ -72,6 +75,12 @@ class _Look:
         definitions = tuple(item.body for item in resources if item.id.group_kind == DEFINITION)
         self._schemas = Schemas(observation.openapi, definitions)
         self._scopes = {_defines(body): body["spec"].get("scope") for body in definitions if "spec" in body}
+        self._definitions = {
+            _defines(item.body): (component, item)
+            for component, item in desired.resources
+            if item.id.group_kind == DEFINITION and "spec" in item.body
+        }
+        self._changing: dict[GroupKind, bool] = {}
         self._namespaces = observation.namespaces | {
             item.id.name for item in resources if item.id.group_kind == ("", "Namespace")
         }
@@ -100,7 +109,20 @@ class _Look:
         if namespace and self._observation.namespaces and namespace not in self._namespaces:
             problem = f"namespace {namespace} does not exist and git does not create it: add a Namespace, or correct metadata.namespace"
             return replace(case, state=State.BROKEN, problem=problem)
-        return case
+        return self._with_coming(case)
+
+    def _with_coming(self, case: Case) -> Case:
+        """Add the schema that the kind will have, where the same plan changes its definition."""
+        gvk = case.resource.gvk
+        if case.served is None or gvk.group_kind not in self._definitions:
+            return case
+        return replace(case, coming=self._schemas.defined(gvk)) if self._changes(gvk.group_kind) else case
+
+    def _changes(self, kind: GroupKind) -> bool:
+        """Whether the definition of a served kind is to be changed."""
+        if kind not in self._changing:
+            self._changing[kind] = self.at(*self._definitions[kind]).state is State.DIFFERENT
+        return self._changing[kind]
 
     def _present(self, case: Case, live: dict[str, Any]) -> Case:
         if case.resource.annotations.get(RECONCILE) == "disabled":
@@ -117,12 +139,12 @@ class _Look:
         if paths:
             case = replace(case, resource=replace(case.resource, body=yielded(case.resource.body, live, paths)))
         if standing.owner or standing.moved_from:
-            return replace(self._yielded(case, live), state=State.DIFFERENT)
+            return self._with_coming(replace(self._yielded(case, live), state=State.DIFFERENT))
         if unchanged(case.resource.body, live, case.schema):
             return replace(case, state=State.SAME)
         case = self._yielded(case, live)
         same = bool(case.yielded) and unchanged(case.resource.body, live, case.schema)
-        return replace(case, state=State.SAME if same else State.DIFFERENT)
+        return replace(case, state=State.SAME) if same else self._with_coming(replace(case, state=State.DIFFERENT))
 
     def _yielded(self, case: Case, live: dict[str, Any]) -> Case:
         """Leave out what the policy leaves to the managers that have it."""

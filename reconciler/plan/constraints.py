@@ -2,7 +2,7 @@
 
 The keywords are those that a structural schema of a CustomResourceDefinition may hold (OpenAPI v3.0, "Schema Object"),
 read as the API server reads them: patterns are RE2 and match anywhere, `exclusiveMinimum` is a switch. CEL rules
-(`x-kubernetes-validations`) are left to the server.
+(`x-kubernetes-validations`) are left to the server; they are kept to tell what it means.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 SHOWN: Final = 60  # characters of a value in a message
+RULES: Final = "x-kubernetes-validations"
 
 
 def of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a raw schema asks beyond the type; empty where that is nothing."""
-    found = {key: value for key, value in raw.items() if key in _CHECKS or key in ("minimum", "maximum")}
+    found = {key: value for key, value in raw.items() if key in _CHECKS or key in ("minimum", "maximum", RULES)}
     if found.keys() & {"minimum", "maximum"}:
         found |= {key: raw[key] for key in ("exclusiveMinimum", "exclusiveMaximum") if key in raw}
     return found

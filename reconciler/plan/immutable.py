@@ -6,27 +6,42 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import Conflict, Forbidden, Invalid
+from reconciler.plan.constraints import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.errors import ClusterError
     from reconciler.model.plan import FieldChange
+    from reconciler.model.schema import Schema
 
-_SIGNS: Final = ("immutable", "updates to ", "cannot change roleRef", "may not change", "may not be changed")
+_SIGNS: Final = re.compile(
+    r"immutable|updates to |cannot change roleRef|may not change"
+    r"|(?:can ?not|can't|may not|must not) be (?:changed|modified|updated|altered)"
+)
+_STEP: Final = re.compile(r"[^.\[\]]+")
 _QUOTED: Final = re.compile(r"'([\w.]+)'")
 _EXCEPT: Final = re.compile(r"fields other than (.*?) are forbidden|except (.*?)(?: for |$)", re.DOTALL)
 
 
-def refused(error: ClusterError) -> bool:
-    """Whether the server refuses a change because of a field that may not change."""
-    told = isinstance(error, Invalid | Forbidden) and not isinstance(error, Conflict)
-    return told and any(sign in str(error) for sign in _SIGNS)
+def refused(error: ClusterError, schema: Schema) -> bool:
+    """Whether the server refuses a change because of a field that may not change.
+
+    The schema tells the rules of custom kinds that compare with the old value, whatever their message.
+    """
+    if not isinstance(error, Invalid | Forbidden) or isinstance(error, Conflict):
+        return False
+    return _SIGNS.search(str(error)) is not None or any(_fixed(cause, schema) for cause in _causes(error))
 
 
-def fields(error: ClusterError, changed: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+def others(error: ClusterError, schema: Schema) -> tuple[str, ...]:
+    """Return what else the server refuses: the same object would be as invalid if it were made anew."""
+    return tuple(f"{field}: {message}" for field, message in _causes(error) if not _fixed((field, message), schema))
+
+
+def fields(error: ClusterError, changed: Sequence[FieldChange], schema: Schema) -> tuple[FieldChange, ...]:
     """Return which of an object's changes the server means; all of them where it does not say."""
-    named = list(_named(error))
+    named = [field for field, message in _causes(error) if _fixed((field, message), schema)]
     mutable = _mutable(str(error))
     found = tuple(
         item
@@ -36,11 +51,27 @@ def fields(error: ClusterError, changed: Sequence[FieldChange]) -> tuple[FieldCh
     return found or tuple(changed)
 
 
-def _named(error: ClusterError) -> Iterator[str]:
+def _causes(error: ClusterError) -> Iterator[tuple[str, str]]:
+    """Yield field and message of everything that the server refuses."""
     causes = error.details.get("causes")
     for cause in causes if isinstance(causes, list) else ():
-        if isinstance(cause, dict) and any(sign in str(cause.get("message", "")) for sign in _SIGNS):
-            yield str(cause.get("field", ""))
+        if isinstance(cause, dict):
+            yield str(cause.get("field", "")), str(cause.get("message", ""))
+
+
+def _fixed(cause: tuple[str, str], schema: Schema) -> bool:
+    """Whether a cause is that a field may not change."""
+    field, message = cause
+    return _SIGNS.search(message) is not None or any(rule in message for rule in _transitions(field, schema))
+
+
+def _transitions(field: str, schema: Schema) -> Iterator[str]:
+    """Yield the words of the rules at a field that compare with its old value (KEP-2876, transition rules)."""
+    for step in _STEP.findall(field):
+        schema = schema.items if step.isdecimal() and schema.items is not None else schema.child(step)
+    for rule in schema.asked.get(RULES, ()):
+        if "oldSelf" in str(rule.get("rule")):
+            yield str(rule.get("message") or rule["rule"])
 
 
 def _mutable(words: str) -> list[str]:

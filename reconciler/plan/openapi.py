@@ -65,12 +65,14 @@ class Schemas:
         """Return the schema of a kind, or the one that allows anything."""
         return self.find(gvk) or ANYTHING
 
+    def defined(self, gvk: GroupVersionKind) -> Schema | None:
+        """Return the schema of a kind as its definition in git has it, whatever the server says; None without one."""
+        return _Document({}).node(self._definitions[gvk]) if gvk in self._definitions else None
+
     def _make(self, gvk: GroupVersionKind) -> Schema | None:
         document = self._documents.get(gvk.api_version)
         found = document.kind(gvk) if document is not None else None
-        if found is None and gvk in self._definitions:
-            return _Document({}).node(self._definitions[gvk])
-        return found
+        return found if found is not None else self.defined(gvk)
 
 
 class _Document:

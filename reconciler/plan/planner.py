@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.environment.windows import OPEN
 from reconciler.model.plan import Plan
-from reconciler.plan import cases, holding, renames
+from reconciler.plan import cases, holding, premature, renames
 from reconciler.plan.answers import answer
 from reconciler.plan.deletes import deletions, members
 from reconciler.plan.graph import with_deletions
@@ -44,6 +44,7 @@ def make(
     """
     found = cases.study(desired, observation, environment) if studied is None else studied
     applied = {case.resource.id: answer(case, predictions.get(case.resource.id), environment.policy) for case in found}
+    applied |= dict(premature.reconsidered(applied, predictions, graph))
     owned = members(observation, environment)
     why = holding.reasons(environment, closed.components)
     deleted = {change.id: change for change in holding.held(deletions(desired, observation, environment, owned), why)}

@@ -326,6 +326,47 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: 
 """
 
 
+async def test_nothing_is_deleted_where_the_new_object_would_be_refused() -> None:
+    """A policy that came after the old object: asked first, under another name, as the old one still has its own."""
+    world = World()
+    await world.apply({"base": namespace() + JOB % 1})
+    denied = Forbidden("ValidatingAdmissionPolicy 'p' denied request: no", status=403)
+    world.cluster.fail("dry_run", name="once-anew", error=denied, times=-1)
+    report = await world.apply({"base": namespace() + JOB % 2})
+    assert "left as it is, since the object made anew would be refused: ValidatingAdmission" in message(report, "once")
+    assert world.cluster.sent("delete") == []
+
+
+async def test_what_the_old_object_still_has_does_not_keep_it_from_being_replaced() -> None:
+    """A quota that it fills, or a port that it holds, is free once it is gone."""
+    world = World()
+    await world.apply({"base": namespace() + JOB % 1})
+    full = Forbidden("exceeded quota: few", status=403)
+    world.cluster.fail("dry_run", name="once-anew", error=full, times=-1)
+    assert not (await world.apply({"base": namespace() + JOB % 2})).failed
+    assert len(world.cluster.sent("delete")) == 1
+
+
+async def test_a_definition_that_was_just_changed_is_given_a_moment() -> None:
+    """The server takes the new schema a little later than the definition; what stays invalid is told after ten seconds."""
+    world = World()
+    await world.apply({"base": namespace() + CRD + WIDGET})
+    grown = CRD.replace("type: object,", "type: object, description: grown,") + WIDGET.replace("size: 3", "size: %d")
+    late = Invalid("failed to create typed patch object: .spec.size: field not declared in schema", status=500)
+    world.cluster.fail("apply", kind="Widget", error=late, times=3)
+    assert not (await world.apply({"base": namespace() + grown % 4})).failed
+    assert 0 < world.clock.seconds < 2
+    world.cluster.fail("apply", kind="Widget", error=late, times=-1)
+    begun = world.clock.seconds
+    assert "field not declared" in message(
+        await world.apply({"base": namespace() + grown.replace("grown", "more") % 5}), "gear"
+    )
+    assert 10 <= world.clock.seconds - begun < 12
+    begun = world.clock.seconds
+    assert (await world.apply({"base": namespace() + grown.replace("grown", "more") % 6})).failed
+    assert world.clock.seconds == begun, "the definition stays as it is: there is nothing to wait for"
+
+
 async def test_an_immutable_field_is_replaced_and_a_stop_in_between_is_told() -> None:
     """Deleted with its uid, gone, made again; stopped in between it is a failure that says so, and the next run ends it."""
     world = World()
