@@ -39,13 +39,14 @@ def graph(
     from reconciler.cli.printing import print_document
     from reconciler.errors import UsageError
     from reconciler.report import graph as drawing
+    from reconciler.report.why import explain
 
     checkout = open_environment(open_workspace(invocation(context)), environment)
     made = pipeline.order(pipeline.render(checkout), checkout.environment)
     if why is not None:
-        path = drawing.explain(made, *why)
+        path = explain(made, *why)
         if path is None:
-            raise UsageError(f"{why[0]} does not need {why[1]}, or one of them is not in environment {environment}")
+            raise UsageError(f"{why[0]} does not need {why[1]}, neither by itself nor by way of others")
         sys.stdout.write(path)
     elif output in (GraphOutput.JSON, GraphOutput.YAML):
         print_document(drawing.document(made), output)

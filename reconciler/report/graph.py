@@ -1,8 +1,8 @@
-"""A dependency graph as text, Mermaid, DOT and a document, and the explanation of one dependency."""
+"""A dependency graph as text, Mermaid, DOT and a document."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from reconciler.report.document import id_document
@@ -93,48 +93,5 @@ def document(graph: Graph) -> dict[str, Any]:
     }
 
 
-def explain(graph: Graph, dependent: str, needs: str) -> str | None:
-    """Return the shortest chain of edges from one component or object to another in words; None where there is none."""
-    edges: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for edge in graph.components:
-        edges[edge.dependent].append((edge.needs, _because(edge.why, edge.place)))
-    for item in graph.edges:
-        edges[_name(item.dependent)].append((_name(item.needs), _because(item.why, item.place)))
-    names = {alias: _name(identity) for identity in graph.component_of for alias in _aliases(identity)}
-    start, goal = names.get(dependent, dependent), names.get(needs, needs)
-    came: dict[str, tuple[str, str]] = {}
-    queue = deque([start])
-    while queue and goal not in came:
-        node = queue.popleft()
-        for target, why in edges[node]:
-            if target not in came and target != start:
-                came[target] = (node, why)
-                queue.append(target)
-    if goal not in came:
-        return None
-    lines: list[str] = []
-    while goal != start:
-        before, why = came[goal]
-        lines.append(f"{before} needs {goal}: {why}\n")
-        goal = before
-    return "".join(reversed(lines))
-
-
 def _component_pairs(graph: Graph) -> Iterator[tuple[str, str]]:
     yield from dict.fromkeys((edge.dependent, edge.needs) for edge in graph.components)
-
-
-def _because(why: str, place: str) -> str:
-    return f"{why} ({place})" if place else why
-
-
-def _name(identity: ObjectId) -> str:
-    return (
-        f"{identity.kind}/{identity.namespace}/{identity.name}"
-        if identity.namespace
-        else f"{identity.kind}/{identity.name}"
-    )
-
-
-def _aliases(identity: ObjectId) -> tuple[str, str]:
-    return f"{identity.kind}/{identity.name}", _name(identity)

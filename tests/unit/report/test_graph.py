@@ -1,4 +1,4 @@
-"""Dependency graphs as drawings and explanations."""
+"""Dependency graphs as drawings."""
 
 from __future__ import annotations
 
@@ -28,18 +28,3 @@ def test_text_shows_why_objects_need_each_other() -> None:
 def test_arrows_point_from_the_needed_to_the_needing() -> None:
     assert "  namespaces --> web\n" in graph.mermaid(GRAPH, objects=False)
     assert '  "namespaces" -> "web";\n' in graph.dot(GRAPH, objects=False)
-
-
-def test_explains_a_chain() -> None:
-    """The way from one object to another is told edge by edge, with the line of git where one made it."""
-    assert graph.explain(GRAPH, "Deployment/server", "Namespace/web") == (
-        "Deployment/web/server needs ConfigMap/web/settings: mounts it (base/web/server.yaml:20)\n"
-        "ConfigMap/web/settings needs Namespace/web: is in it\n"
-    )
-    assert graph.explain(GRAPH, "web", "namespaces") == (
-        "web needs namespaces: dependsOn (environments/dev/environment.yaml:9)\n"
-    )
-
-
-def test_has_no_explanation_where_there_is_no_need() -> None:
-    assert graph.explain(GRAPH, "Namespace/web", "Deployment/server") is None
