@@ -11,6 +11,7 @@ import orjson
 
 from reconciler.apply import needed
 from reconciler.errors import ClusterError, NotFound
+from reconciler.model.applyset import FIELD_MANAGER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,8 @@ async def _reason(cluster: Cluster, kinds: Kinds, target: ObjectId, body: Body, 
     if name in _KNOWN:
         return _KNOWN[name]
     writer = _writer(body, name)
+    if writer.startswith(f"{FIELD_MANAGER} at"):
+        return "git sets it, and who it is meant for has to remove it"
     return f"set by {writer}, whose controller has to remove it" if writer else "its controller has to remove it"
 
 

@@ -42,9 +42,13 @@ class StillNeeded(Exception):
 class Pruning:
     """The pruning phase of one run: all but what is of a protected kind, or in a second step only that."""
 
-    def __init__(self, work: Work, *, protected: bool = False) -> None:
-        """Begin after the applying phase: what went wrong there holds deletes back."""
+    def __init__(self, work: Work, *, unapplied: frozenset[str] | None = None, protected: bool = False) -> None:
+        """Begin after the applying phase: what went wrong there holds deletes back.
+
+        `unapplied` are the components that were not applied completely, where more went wrong since.
+        """
         self._work = work
+        self._unapplied = frozenset(work.ledger.broken) if unapplied is None else unapplied
         self._held = self._holding()
         self._changes = {change.id: change for change in work.leaving if change.protected is protected}
         self._bodies: dict[ObjectId, Body] = {}
@@ -81,7 +85,7 @@ class Pruning:
 
     def _holding(self) -> dict[str, str]:
         """Return the components of which nothing is deleted in this run, and why."""
-        held = {name: f"not everything of component {name} was applied" for name in self._work.ledger.broken}
+        held = {name: f"not everything {self._undone(name)}" for name in self._work.ledger.broken}
         needs: dict[str, list[str]] = {}
         for edge in self._work.plan.graph.components:
             needs.setdefault(edge.dependent, []).append(edge.needs)
@@ -90,9 +94,14 @@ class Pruning:
             name = waiting.pop()
             for needed in needs.get(name, ()):
                 if needed not in held:
-                    held[needed] = f"component {name}, which needs {needed}, was not applied completely"
+                    held[needed] = f"component {name} may still need it: not everything {self._undone(name)}"
                     waiting.append(needed)
         return held
+
+    def _undone(self, component: str) -> str:
+        if component in self._unapplied:
+            return f"of component {component} was applied"
+        return f"that component {component} no longer has is gone"
 
     def _hold_back(self) -> None:
         for item, change in self._changes.items():

@@ -111,7 +111,8 @@ async def _phases(work: Work) -> tuple[bool, dict[str, float]]:
             work.ledger.unchanged(change, f"held back: {change.held}")
     applied = await Applying(work, problems).run()
     then = work.clock.monotonic()
-    pruned = await Pruning(work).run() and await Pruning(work, protected=True).run()
+    unapplied = frozenset(work.ledger.broken)
+    pruned = await Pruning(work).run() and await Pruning(work, unapplied=unapplied, protected=True).run()
     if applied and pruned and not work.stop.is_set():
         await inventories.shrink(work, current)
     return applied and pruned, {"apply": then - begun, "prune": work.clock.monotonic() - then}

@@ -31,6 +31,7 @@ HEARTBEAT = 10.0  # seconds between two events of an object that still waits
 
 
 UNSEEN = Health(HealthState.UNKNOWN, "nothing is known of it yet")
+GOING = Health(HealthState.TERMINATING, "is being deleted")
 
 
 class Goal(Enum):
@@ -113,6 +114,7 @@ class Waits:
 
     def gone(self, wait: Wait, scope: Scope) -> None:
         """Wait for a deleted object to be gone."""
+        wait.last = GOING
         self._begin(wait, self.follow(scope))
 
     async def close(self) -> None:
@@ -128,7 +130,7 @@ class Waits:
             self._look(wait, feed.bodies[item])
         elif feed.version:
             self._missing(wait, feed)
-        if item in self._pending and wait.told_at < 0:
+        if item in self._pending and wait.told_at < 0 and wait.last is not UNSEEN:  # what is unseen may be so for a moment
             self._tell(wait)
 
     def _listed(self, feed: Feed) -> None:

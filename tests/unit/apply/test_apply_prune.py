@@ -10,7 +10,7 @@ import pytest
 from reconciler.apply.pruning import foreign
 from reconciler.errors import Conflict, Forbidden, Unavailable
 from reconciler.model.applyset import GROUP_KINDS, PART_OF_LABEL
-from reconciler.model.outcome import Result
+from reconciler.model.outcome import Phase, Result
 from tests.fakes.cluster import FakeCluster
 from tests.unit.apply.world import CRD, WIDGET, WRITES, World, config_map, deployment, namespace, writes
 
@@ -182,6 +182,22 @@ async def test_nothing_is_deleted_of_a_component_that_was_not_applied() -> None:
     assert message(report, "old") == "kept: not everything of component base was applied"
     assert results(report)["ConfigMap/other"] is Result.PRUNED
     assert "ConfigMap/old" in world.members()
+
+
+async def test_a_deletion_that_hangs_keeps_what_is_protected_and_says_so() -> None:
+    """The second step is for when everything else is gone: what is still there keeps it, and is what is told."""
+    world = World(policy={"deletions": {"max": 100, "protect": ["PersistentVolumeClaim"]}})
+    held = config_map("held").replace("name: held", "finalizers: [example.com/hold]\n  name: held")
+    claim = CHAIN.partition("apiVersion: apps")[0]
+    await world.apply({"base": BASE + claim + held, "app": config_map("a")}, {"app": {"dependsOn": ("base",)}})
+    report = await world.apply({"base": BASE, "app": config_map("a")}, {"base": {"timeout": "30s"}})
+    assert message(report, "held") == (
+        "deleted, but still there after 30 s: is being deleted, held by example.com/hold; "
+        "finalizer example.com/hold: git sets it, and who it is meant for has to remove it"
+    )
+    assert message(report, "two") == "kept: not everything that component base no longer has is gone"
+    waited = [event.message for event in world.events if event.phase is Phase.WAITING and event.id.name == "held"]
+    assert waited[0].startswith("is being deleted")
 
 
 async def test_what_cannot_be_listed_again_is_not_deleted() -> None:
