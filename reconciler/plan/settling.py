@@ -60,5 +60,5 @@ def _part(item: Difference, *, secret: bool) -> str:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) and value else orjson.dumps(value).decode()
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"

@@ -198,6 +198,6 @@ def place(origin: Origin | None) -> str:
 
 def shown(value: Any) -> str:
     """Return a value in one line of bearable length."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) and value else orjson.dumps(value).decode()
     text = text.replace("\n", "\\n")
     return text if len(text) <= VALUE_WIDTH else f"{text[:VALUE_WIDTH]}… ({len(text)} characters)"

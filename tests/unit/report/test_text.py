@@ -16,7 +16,7 @@ from reconciler.model.tree import Map
 from reconciler.report.canvas import canvas
 from reconciler.report.document import plan_document, report_document
 from reconciler.report.markdown import plan_markdown
-from reconciler.report.text import draw_plan, draw_report
+from reconciler.report.text import draw_plan, draw_report, shown
 
 GRAFANA = ObjectId("apps", "Deployment", "monitoring", "grafana")
 CONFIG = ObjectId("", "ConfigMap", "monitoring", "settings")
@@ -141,3 +141,9 @@ def test_a_report_names_failures_and_folds_what_they_held_back() -> None:
     assert "skipped: logging  2 objects: needs Deployment/grafana -n monitoring" in text
     assert report.failed
     assert report_document(report, PLAN)["objects"][0]["health"] == "Failed"
+
+
+def test_an_empty_value_can_be_seen() -> None:
+    """A field that is there and empty is another thing than one that is not there."""
+    assert shown("") == '""'
+    assert shown([]) == "[]"
