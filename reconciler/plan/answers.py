@@ -98,6 +98,8 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
         return _failed(case, change, prediction.error, settled)
     body = prediction.body
     change = replace(change, force=settled.force, fields=changes(comparison, body), notes=(*change.notes, *blind))
+    if case.served is None:
+        return _in_a_new_version(case, change)
     if prediction is UNASKED or not marks:
         return change
     after = live if body is None else body
@@ -111,6 +113,13 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     if blind or _only(lost, change):
         return _unsettled(case, change, lost, applied=prediction.applied)
     return replace(change, notes=(*change.notes, *settling.told(case.resource, lost)))
+
+
+def _in_a_new_version(case: Case, change: Change) -> Change:
+    """Return the change of an object that git has in a version that the same plan adds to its kind."""
+    note = f"{case.resource.gvk.api_version} does not exist yet; checked against its definition in git"
+    problems = violations(case.resource, case.schema, custom=True)
+    return replace(change, notes=(*change.notes, note), problem="; ".join(problems))
 
 
 def _unsettled(case: Case, change: Change, lost: Sequence[Difference], *, applied: bool) -> Change:

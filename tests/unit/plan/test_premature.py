@@ -99,3 +99,23 @@ def test_objects_are_checked_against_the_definition_that_the_same_plan_brings() 
     assert len(problems) == 1
     assert "spec.colour: unknown field, did you mean color?" in problems[0]
     assert any("its definition changes with this plan, and allows it" in line for line in lines)
+
+
+def test_an_object_in_a_version_that_the_same_plan_adds_is_checked_against_it() -> None:
+    """It exists in the old version; what the server knows says nothing of the new one."""
+    second = """
+      - name: v2
+        served: true
+        storage: false
+        schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {width: {type: integer}}}}}}
+"""
+    before, _, after = CHANGED.partition("git:")
+    things = after[after.index("  - {apiVersion: example.com") :].replace("example.com/v1", "example.com/v2")
+    things = things.replace(
+        "name: old, namespace: shop}, spec: {size: 1, color: red}", "name: old, namespace: shop}, spec: {width: 1}"
+    )
+    _, plan = run(f"{before}git:\n  things:\n{DEFINITION % 'size: {type: integer}'}{second}{things}")
+    told = {change.id.name: change for change in plan.changes}
+    assert told["old"].notes == ("example.com/v2 does not exist yet; checked against its definition in git",)
+    assert not told["old"].problem
+    assert "spec.size: unknown field" in told["bad"].problem
