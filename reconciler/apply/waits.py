@@ -130,7 +130,9 @@ class Waits:
             self._look(wait, feed.bodies[item])
         elif feed.version:
             self._missing(wait, feed)
-        if item in self._pending and wait.told_at < 0 and wait.last is not UNSEEN:  # what is unseen may be so for a moment
+        if (
+            item in self._pending and wait.told_at < 0 and wait.last is not UNSEEN
+        ):  # what is unseen may be so for a moment
             self._tell(wait)
 
     def _listed(self, feed: Feed) -> None:

@@ -1,4 +1,4 @@
-"""Renames: an object that goes while one of the same kind and content comes by another name.
+"""Renames: an object that goes while one of the same kind and content comes by another name, or in another namespace.
 
 Kubernetes has no rename. The pair is a delete and a create, and what the old object held beyond its content is lost.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from reconciler.model.identity import ObjectId
     from reconciler.model.plan import Change
@@ -27,19 +27,42 @@ def told(
     applied: Mapping[ObjectId, Change], deleted: Mapping[ObjectId, Change], live: Mapping[ObjectId, Mapping[str, Any]]
 ) -> Changes:
     """Return the changes that are a rename, each with a note that says so and names the other."""
-    groups: dict[tuple[Any, ...], tuple[list[Change], list[Change]]] = defaultdict(lambda: ([], []))
-    for side, found in enumerate((deleted, applied)):
-        for identity, change in found.items():
-            if change.action is (Action.CREATE if side else Action.DELETE):
-                groups[identity.group_kind, identity.namespace][side].append(change)
+    gone = [change for change in deleted.values() if change.action is Action.DELETE]
+    new = [change for change in applied.values() if change.action is Action.CREATE]
     noted: Changes = {}
-    for gone, new in groups.values():
-        if gone and new and max(len(gone), len(new)) <= MOST:
-            for old, made in _pairs(gone, new, live):
-                words = f"renamed to {made.id.name}: it is deleted and that is created, nothing of it moves along"
+    for same in (_in_one_namespace, _of_one_name):
+        left = ([change for change in side if change.id not in noted] for side in (gone, new))
+        for olds, news in _groups(same, *left):
+            for old, made in _pairs(olds, news, live):
+                there = f" in namespace {made.id.namespace}" if made.id.namespace != old.id.namespace else ""
+                words = (
+                    f"renamed to {made.id.name}{there}: it is deleted and that is created, nothing of it moves along"
+                )
+                before = f" in namespace {old.id.namespace}" if there else ""
                 noted[old.id] = replace(old, notes=(words, *old.notes))
-                noted[made.id] = replace(made, notes=(*made.notes, f"renamed, was {old.id.name}"))
+                noted[made.id] = replace(made, notes=(*made.notes, f"renamed, was {old.id.name}{before}"))
     return noted
+
+
+def _in_one_namespace(identity: ObjectId) -> tuple[Any, ...]:
+    return (identity.group_kind, identity.namespace)
+
+
+def _of_one_name(identity: ObjectId) -> tuple[Any, ...]:
+    return (identity.group_kind, identity.name)
+
+
+def _groups(
+    same: Callable[[ObjectId], tuple[Any, ...]], gone: Iterable[Change], new: Iterable[Change]
+) -> Iterator[tuple[list[Change], list[Change]]]:
+    """Yield what goes and what comes of each kind that may be a pair; too many of one kind are no renames."""
+    groups: dict[tuple[Any, ...], tuple[list[Change], list[Change]]] = defaultdict(lambda: ([], []))
+    for side, changes in enumerate((gone, new)):
+        for change in changes:
+            groups[same(change.id)][side].append(change)
+    for olds, news in groups.values():
+        if olds and news and max(len(olds), len(news)) <= MOST:
+            yield olds, news
 
 
 def _pairs(
