@@ -72,7 +72,7 @@ WEB = """\
 
 
 @pytest.fixture
-def shop(platform: Platform, control_plane: Sandbox) -> Iterator[Platform]:
+def shop(platform: Platform, control_plane: Sandbox, kubectl: Callable[..., str]) -> Iterator[Platform]:
     """Return a platform with a kind of its own, one object of it and a Deployment, all applied."""
     context = f"sandbox-{control_plane.name}"
     platform.write(
@@ -87,10 +87,8 @@ def shop(platform: Platform, control_plane: Sandbox) -> Iterator[Platform]:
     )
     platform.expect(0, "apply", platform.name, "--yes")
     yield platform
-    platform.write({"environments/%N/environment.yaml": ENVIRONMENT.replace("%C", context).partition("components:")[0]})
-    with (platform.root / f"environments/{platform.name}/environment.yaml").open("a") as file:
-        file.write("  components: []\n")
-    platform.run("apply", platform.name, "--yes")
+    kubectl("delete", "crd", f"things.{platform.name}.example.com")
+    kubectl("delete", "namespace", platform.name)
 
 
 def test_a_definition_and_an_object_with_its_new_field_take_one_run(
