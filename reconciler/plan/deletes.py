@@ -6,7 +6,7 @@ carries the label of one of our ApplySets, was applied by us, and has no control
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.applyset import ENVIRONMENT_LABEL
@@ -16,7 +16,7 @@ from reconciler.plan.cases import DEFINITION, RECONCILE
 from reconciler.plan.losses import losses
 from reconciler.plan.managed import own_fields
 from reconciler.plan.ownership import Owners
-from reconciler.plan.words import counted
+from reconciler.plan.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,23 +65,25 @@ def deletions(
 
 
 class _Holders:
-    """Objects that stay, counted by what they cannot be without: their namespace and their kind."""
+    """Objects that stay, by what they cannot be without: their namespace and their kind."""
 
     def __init__(self, staying: Iterable[ObjectId], observation: Observation) -> None:
-        ids = set(staying)
-        self._namespaces = Counter(identity.namespace for identity in ids)
-        self._kinds = Counter(identity.group_kind for identity in ids)
+        self._namespaces: dict[str, list[ObjectId]] = defaultdict(list)
+        self._kinds: dict[GroupKind, list[ObjectId]] = defaultdict(list)
+        for identity in dict.fromkeys(staying):
+            self._namespaces[identity.namespace].append(identity)
+            self._kinds[identity.group_kind].append(identity)
         self._observation = observation
 
     def problem(self, identity: ObjectId) -> str:
         """Return why something cannot be deleted without taking along what is to stay."""
-        held = self._namespaces[identity.name] if identity.group_kind == ("", "Namespace") else 0
+        held = self._namespaces.get(identity.name, ()) if identity.group_kind == ("", "Namespace") else ()
         if identity.group_kind == DEFINITION:
             spec = self._observation.live[identity].get("spec") or {}
-            held = self._kinds[GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", ""))]
+            held = self._kinds.get(GroupKind(spec.get("group", ""), (spec.get("names") or {}).get("kind", "")), ())
         if not held:
             return ""
-        return f"deleting it would take along what is to stay ({counted(held)}): move or remove that first, or keep it"
+        return f"deleting it would take along what is to stay ({listed(held)}): move or remove that first, or keep it"
 
 
 def _delete(
