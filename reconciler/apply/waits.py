@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.model.identity import ObjectId
     from reconciler.model.plan import Change
 
-TICK = 1.0  # seconds between looks at the deadlines
+TICK = 1.0  # seconds between looks at the deadlines; what is over before the first one is not told as a wait
 HEARTBEAT = 10.0  # seconds between two events of an object that still waits
 
 
@@ -130,10 +130,6 @@ class Waits:
             self._look(wait, feed.bodies[item])
         elif feed.version:
             self._missing(wait, feed)
-        if (
-            item in self._pending and wait.told_at < 0 and wait.last is not UNSEEN
-        ):  # what is unseen may be so for a moment
-            self._tell(wait)
 
     def _listed(self, feed: Feed) -> None:
         self._judge_again(feed)
@@ -192,7 +188,7 @@ class Waits:
 
     def _progress(self, wait: Wait, health: Health) -> None:
         told, wait.last = wait.last.message, health
-        if told != health.message or wait.told_at < 0:
+        if told != health.message and wait.told_at >= 0:
             self._tell(wait)
 
     def _tell(self, wait: Wait) -> None:
