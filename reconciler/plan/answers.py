@@ -68,10 +68,13 @@ def _created(case: Case, change: Change, prediction: Prediction | None) -> Chang
         state = "changes with this plan" if case.served else "does not exist yet"
         notes = (f"the kind {state}; checked against its definition in git",)
     error = prediction.error if prediction is not None else None
-    if error is not None:
+    if blind := _unpredictable(error):
+        notes = (*notes, *blind)
+    elif error is not None:
         words = mask.server_words(case.resource.id, error)
-        if error.status == UNPROCESSABLE and not error.denied:
-            problems = (*problems, words)
+        if isinstance(error, Invalid | Conflict) and not error.denied:
+            if error.status == UNPROCESSABLE or not problems:  # else it is the schema, which was told with its lines
+                problems = (*problems, words)
         elif not problems:  # what else is applied before may change its mind
             notes = (*notes, premature.told(words))
     return replace(change, action=Action.CREATE, notes=notes, problem="; ".join(problems))

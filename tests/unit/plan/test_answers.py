@@ -95,6 +95,38 @@ def test_an_error_keeps_the_object_back_in_the_words_of_the_server(error: Cluste
     assert [field.path for field in change.fields] == ["data.key", "data.dropped", "data.added"]
 
 
+NEW = """
+git:
+  web: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {key: new}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "invalid"),
+    [
+        (Invalid('ConfigMap "a" is invalid: metadata.name: Invalid value', status=422), True),
+        (Invalid("metadata.managedFields must be nil", status=400), True),
+        (Conflict("uid mismatch: no existing object was found", status=409), True),
+        (Invalid("configmaps is forbidden: ValidatingAdmissionPolicy 'p' denied request: no", status=422), False),
+        (Invalid('admission webhook "w.example.com" does not support dry run', status=400), False),
+        (Forbidden("exceeded quota: few", status=403), False),
+        (Unavailable("failed calling webhook", status=500), False),
+    ],
+)
+def test_what_makes_a_new_object_invalid_is_a_problem_and_what_may_pass_is_a_note(
+    error: ClusterError, invalid: bool
+) -> None:
+    """What is exported from a cluster with its managedFields or its uid can never be made; a quota may be raised before."""
+    made = scene(NEW)
+    desired = mark.marked(made.desired)
+    observation = asyncio.run(made.observation())
+    predictions = {desired.components["web"][0].id: Prediction(error=error)}
+    edges = graph.build(desired, made.environment)
+    (change,) = planner.make(desired, observation, made.environment, predictions, edges).changes
+    assert (str(error) in change.problem) is invalid
+    assert any(str(error) in note for note in change.notes) is not invalid
+
+
 def test_studying_once_is_enough() -> None:
     """Questions and plan are the same from one study as from two."""
     made = scene(SCENE)
