@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from reconciler import pipeline
-from reconciler.apply import lease
+from reconciler.apply import giveway, lease
 from reconciler.apply import run as application
 from reconciler.errors import ConfigError, LeaseHeld, LeaseLost, ReconcilerError, Unavailable
 from reconciler.model.plan import WAITING
+from reconciler.plan.planid import content_id
 from reconciler.plan.words import counted
 from reconciler.preview.changeid import change_id, digests
 from reconciler.telemetry import logger
@@ -169,16 +170,21 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
             result = Result.HELD if waits else Result.REFUSED
             drifted = _drifted(task, planned.plan)
             return Ran(result, _refused(planned.plan), wanted, change, drifted, opens=planned.opens)
-        report = await application.apply(
-            cluster.guarded(require),
-            planned.plan,
-            checkout.environment,
-            planned.observation.discovery,
-            clock=task.clock,
-            stop=stop,
-            emit=_logged,
-            options=application.Options(holder=f"agent {task.leading.holder}", spent=planned.spent),
-        )
+        async with giveway.giving_way(held, lambda: content_id(planned.desired)) as give_way:
+            report = await application.apply(
+                cluster.guarded(require),
+                planned.plan,
+                checkout.environment,
+                planned.observation.discovery,
+                clock=task.clock,
+                stop=stop,
+                emit=_logged,
+                options=application.Options(
+                    holder=f"agent {task.leading.holder}", spent=planned.spent, give_way=give_way
+                ),
+            )
+        if give_way.is_set() and report.interrupted:
+            logger().info("run.gave_way", to=held.wanted[0])
         for warning in report.warnings:
             logger().warning("run.warned", warning=warning)
         pipeline.remember(memory, planned.plan, report)

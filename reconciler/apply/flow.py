@@ -24,15 +24,18 @@ class Flow:
         on_skip: Callable[[ObjectId, str], None],
         pending: Callable[[], bool],
         stop: asyncio.Event,
+        give_way: asyncio.Event,
         in_flight: int,
     ) -> None:
         """Take what the schedule is worked off with.
+
+        Once `give_way` is set, it is to stop as soon as nothing is left but to wait.
 
         `act` sends the requests of one object; `idle` deals with one that needs none, and says whether it was one;
         `pending` tells whether anything is waited for that will move the schedule.
         """
         self._schedule, self._act, self._idle, self._on_skip, self._stop = schedule, act, idle, on_skip, stop
-        self._pending, self._in_flight = pending, in_flight
+        self._pending, self._in_flight, self._give_way = pending, in_flight, give_way
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -42,10 +45,13 @@ class Flow:
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Return once everything is settled, or after the requests in flight once the run is to stop."""
-        stopping = group.create_task(self._wake_on_stop())
+        waking = [group.create_task(self._wake_on(event)) for event in (self._stop, self._give_way)]
         while not self._stop.is_set():
             self._send_ready(group)
             if self._schedule.done:
+                break
+            if self._give_way.is_set() and not self._sending:
+                self._stop.set()
                 break
             if not self._sending and not self._pending():
                 for item in self._schedule.unfinished:
@@ -53,7 +59,8 @@ class Flow:
                 break
             await self._wake.wait()
             self._wake.clear()
-        stopping.cancel()
+        for task in waking:
+            task.cancel()
         if self._sending:
             await asyncio.wait(self._sending)
         self._tell_skipped()
@@ -79,6 +86,6 @@ class Flow:
         while self._schedule.skipped:
             self._on_skip(*self._schedule.skipped.popleft())
 
-    async def _wake_on_stop(self) -> None:
-        await self._stop.wait()
+    async def _wake_on(self, event: asyncio.Event) -> None:
+        await event.wait()
         self._wake.set()

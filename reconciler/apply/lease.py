@@ -4,6 +4,9 @@
 environment hold `reconciler-<environment>.agent` besides, for as long as they live: who has it is the one that
 reconciles, and `apply` still gets its turn between two runs.
 
+One that waits for a Lease may leave a word in it: what it is about to apply. A holder that only waits for health gives way to
+something else than it applies itself (`giveway.py`).
+
 A Lease of another holder has run out when it was not renewed for its duration by our own clock, from when we first saw
 it so: clocks of different machines are never compared.
 """
@@ -21,7 +24,7 @@ from reconciler.errors import AlreadyExists, ClusterError, Conflict, LeaseHeld, 
 from reconciler.model.applyset import SYSTEM_NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
     from datetime import datetime
 
     from reconciler.clock import Clock
@@ -33,6 +36,8 @@ KEPT: Final = (
 )
 RENEW_EVERY: Final = 5.0
 RETRY_EVERY: Final = 1.0
+TRIES: Final = 3  # of taking a word back
+WANTED: Final = "reconciler.dev/wanted"  # annotation: who waits, and the digest of what that one is about to apply
 
 
 class Role(StrEnum):
@@ -47,18 +52,21 @@ class Patience:
     """How another holder is waited for: for so many seconds, or until `stop` is set.
 
     `on_wait` is called once with the holder waited for. `dead` is a holder that is known to write no more: its Lease is
-    not waited for.
+    not waited for. `wanted` gives the digest of what is to be applied, so that a holder that only waits gives way.
     """
 
     seconds: float
     on_wait: Callable[[str], None] = lambda _: None
     stop: asyncio.Event | None = None
     dead: str = ""
+    wanted: Callable[[], str] | None = None
 
 
 @dataclass(slots=True)
 class Held:
     """A Lease that is ours. `lost` is set once it no longer is: stop writing then.
+
+    `asked` is set whenever another one that waits for it has left a word: `wanted` (holder and digest).
 
     `until` is the monotonic second up to which it certainly is ours; `predecessor` the dead holder that it was taken
     from, "" where there was none.
@@ -70,6 +78,8 @@ class Held:
     until: float
     predecessor: str = ""
     lost: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    wanted: tuple[str, str] = ("", "")
 
     def require(self) -> None:
         """Raise LeaseLost unless the Lease certainly still is ours; `cluster.guarded` asks before every write."""
@@ -111,6 +121,8 @@ class _Lease:
         deadline = begun + patience.seconds
         stop = patience.stop or asyncio.Event()
         seen, since, told = "", begun, False
+        word = ""  # that we have left in the Lease
+        renewed = ""  # when we came
         while True:
             now = self._clock.monotonic()
             body = await self._read()
@@ -123,12 +135,14 @@ class _Lease:
                 seen, since = version, self._clock.monotonic()
             spec = body.get("spec") or {}
             other = spec.get("holderIdentity") or ""
+            renewed = renewed or _renewal(spec)
             over = now - since >= float(spec.get("leaseDurationSeconds") or DURATION)
             if other in ("", self._holder, patience.dead) or over:
                 if await self._take(body):
                     return self._held(now, "" if other == self._holder else other)
                 continue
             if now >= deadline or stop.is_set():
+                await self._take_back(body, word)
                 raise LeaseHeld(
                     f"Lease/{self._name} -n {SYSTEM_NAMESPACE} is held by {other}, which was waited for "
                     f"for {now - begun:.0f} s: let it finish, or wait longer with --lock-timeout"
@@ -136,6 +150,9 @@ class _Lease:
             if not told:
                 patience.on_wait(other)
                 told = True
+            if patience.wanted is not None and not word:
+                over_others = now - begun >= DURATION and renewed != _renewal(spec)  # heard, and not acted on
+                word = await self._ask(body, f"{self._holder} {patience.wanted()}", over_others=over_others)
             await self._within(min(RETRY_EVERY, max(deadline - now, 0.01)), stop.wait())
 
     async def renew(self, held: Held) -> None:
@@ -147,6 +164,7 @@ class _Lease:
             if begun >= held.until:
                 break
             renewed = await self._within(held.until - begun, self._renew_once())
+            self._listen(held)
             if renewed is False:
                 break
             pause = RETRY_EVERY
@@ -166,6 +184,38 @@ class _Lease:
         finally:
             attempt.cancel()
             alarm.cancel()
+
+    async def _ask(self, body: Body, word: str, *, over_others: bool) -> str:
+        """Leave a word in the Lease, where nobody else has left one; returns it, "" where that was not possible now."""
+        annotations = body["metadata"].setdefault("annotations", {})
+        if WANTED in annotations and not over_others:
+            return ""
+        annotations[WANTED] = word
+        with suppress(ClusterError):
+            await self._cluster.update(system.LEASES, body)
+            return word
+        return ""
+
+    async def _take_back(self, body: Body, word: str) -> None:
+        """Take our word out of a Lease that we wait for no longer; best effort."""
+        for _ in range(TRIES if word else 0):
+            annotations = body["metadata"].get("annotations") or {}
+            if annotations.get(WANTED) != word:
+                return
+            del annotations[WANTED]
+            try:
+                await self._cluster.update(system.LEASES, body)
+            except Conflict:  # it was renewed just now
+                body = await self._read() or {"metadata": {}}
+            except ClusterError:
+                return
+
+    def _listen(self, held: Held) -> None:
+        """Hear what another one has left in the Lease."""
+        who, _, digest = (self._body["metadata"].get("annotations") or {}).get(WANTED, "").rpartition(" ")
+        if digest and held.wanted != (who, digest):
+            held.wanted = (who, digest)
+            held.asked.set()
 
     def _held(self, since: float, predecessor: str) -> Held:
         return Held(self._name, self._holder, self._clock, since + KEPT, predecessor)
@@ -212,6 +262,7 @@ class _Lease:
         return True
 
     async def _take(self, body: Body) -> bool:
+        (body["metadata"].get("annotations") or {}).pop(WANTED, None)
         body["spec"] = self._spec(int((body.get("spec") or {}).get("leaseTransitions") or 0) + 1)
         try:
             self._body = await self._cluster.update(system.LEASES, body)
@@ -228,6 +279,10 @@ class _Lease:
             "renewTime": now,
             "leaseTransitions": transitions,
         }
+
+
+def _renewal(spec: Mapping[str, Any]) -> str:
+    return str(spec.get("renewTime") or "never")
 
 
 def _micro(when: datetime) -> str:

@@ -67,6 +67,7 @@ class Pruning:
             on_skip=self._skip,
             pending=lambda: bool(work.waits.pending or self._explaining),
             stop=work.stop,
+            give_way=work.give_way,
             in_flight=work.environment.spec.cluster.in_flight,
         )
 

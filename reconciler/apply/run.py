@@ -37,12 +37,13 @@ class Options:
     """How a plan is carried out, and what the record says of it beside what happens.
 
     `wait` False: health is awaited only where the next object could not be accepted without it. `holder` is who runs it,
-    `spent` the seconds of render, observe and plan.
+    `spent` the seconds of render, observe and plan. `give_way`: once set, the run ends as soon as it only waits.
     """
 
     wait: bool = True
     holder: str = ""
     spent: Mapping[str, float] = field(default_factory=dict)
+    give_way: asyncio.Event | None = None
 
 
 async def apply(
@@ -79,6 +80,7 @@ async def apply(
             waits=waits,
             group=group,
             wait=options.wait,
+            give_way=options.give_way or asyncio.Event(),
         )
         try:
             finished, phases = await _phases(work)

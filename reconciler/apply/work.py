@@ -34,6 +34,7 @@ class Work:
     waits: Waits
     group: asyncio.TaskGroup
     wait: bool
+    give_way: asyncio.Event
 
     def timeout(self, component: str) -> float:
         """Return how long an object of a component may take, in seconds."""

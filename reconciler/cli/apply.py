@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.invocation import EnvironmentName, Output, OutputOption, invocation
 
 if TYPE_CHECKING:
+    from reconciler.apply.lease import Held
     from reconciler.cli.checkout import Workspace
     from reconciler.cluster.port import Cluster
     from reconciler.environment import Environment
@@ -85,6 +86,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
     from reconciler.cli.connect import connected
     from reconciler.clock import SystemClock
     from reconciler.observe import read as observe
+    from reconciler.plan.planid import content_id
 
     async with connected(checkout.environment) as (cluster, memory):
         planned = await pipeline.plan(checkout, cluster, memory)
@@ -94,14 +96,14 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
         if (code := _verdict(planned.plan, choices)) is not None:
             return code
         if planned.plan.empty:  # nothing will be written, so there is no writer to keep out
-            return await _carry_out(planned, checkout.environment, (cluster, memory), asyncio.Event(), choices)
+            return await _carry_out(planned, checkout.environment, (cluster, memory), None, choices)
         if not _agreed(choices):
             return Exit.FAILED
         held = lease.hold(
             cluster,
             checkout.environment.name,
             holder=_holder(),
-            patience=lease.Patience(choices.lock_timeout, _tell_wait),
+            patience=lease.Patience(choices.lock_timeout, _tell_wait, wanted=lambda: content_id(planned.desired)),
             clock=SystemClock(),
         )
         async with held as kept:
@@ -110,7 +112,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             if planned.plan.id != shown and (code := _moved(workspace, planned.plan, cluster, choices)) is not None:
                 return code
             guarded = (cluster.guarded(kept.require), memory)
-            return await _carry_out(planned, checkout.environment, guarded, kept.lost, choices)
+            return await _carry_out(planned, checkout.environment, guarded, kept, choices)
 
 
 def _show(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> None:
@@ -162,13 +164,14 @@ async def _carry_out(
     planned: Planned,
     environment: Environment,
     connection: tuple[Cluster, Memory],
-    lost: asyncio.Event,
+    held: Held | None,
     choices: Choices,
 ) -> int:
     from reconciler import pipeline
-    from reconciler.apply import run
+    from reconciler.apply import giveway, run
     from reconciler.cli.printing import print_warnings
     from reconciler.clock import SystemClock
+    from reconciler.plan.planid import content_id
     from reconciler.report.progress import progress
 
     cluster, memory = connection
@@ -176,13 +179,16 @@ async def _carry_out(
     gc.enable()  # a run may wait for long; what it was planned from stays, and is not looked through again and again
     stop = asyncio.Event()
     interrupted = asyncio.Event()
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _interrupt, stop, interrupted)
             stack.callback(loop.remove_signal_handler, number)
-        watcher = asyncio.create_task(_stop_when(lost, stop))
-        stack.callback(watcher.cancel)
+        give_way = None
+        if held is not None:
+            watcher = asyncio.create_task(_stop_when(held.lost, stop))
+            stack.callback(watcher.cancel)
+            give_way = await stack.enter_async_context(giveway.giving_way(held, lambda: content_id(planned.desired)))
         shown = stack.enter_context(progress(planned.plan))
         report = await run.apply(
             cluster,
@@ -192,16 +198,27 @@ async def _carry_out(
             clock=SystemClock(),
             stop=stop,
             emit=shown.emit,
-            options=run.Options(choices.wait, _holder(), planned.spent),
+            options=run.Options(choices.wait, _holder(), planned.spent, give_way),
         )
     print_warnings(report.warnings)
     pipeline.remember(memory, planned.plan, report)
     if report.interrupted and not report.reason:
-        report = replace(report, reason="the Lease was lost" if lost.is_set() else "stopped on request")
+        report = replace(report, reason=_why(held, give_way, interrupted))
     _report(report, planned.plan, choices)
     if interrupted.is_set():
         return Exit.INTERRUPTED
     return Exit.FAILED if report.failed or report.interrupted else Exit.OK
+
+
+def _why(held: Held | None, give_way: asyncio.Event | None, interrupted: asyncio.Event) -> str:
+    """Return why a run did not come to its end."""
+    from reconciler.apply import giveway
+
+    if held is not None and held.lost.is_set():
+        return "the Lease was lost"
+    if held is not None and give_way is not None and give_way.is_set() and not interrupted.is_set():
+        return giveway.told(held)
+    return "stopped on request"
 
 
 def _interrupt(stop: asyncio.Event, interrupted: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reconciler.model.plan import Change, Refusal
+    from reconciler.model.resource import Desired
 
 _LENGTH = 16  # hexadecimal digits
 
@@ -35,6 +36,14 @@ def plan_id(environment: str, changes: Iterable[Change], refusals: Iterable[Refu
     digest = hashlib.sha256(environment.encode())
     for entry in entries:
         digest.update(b"\n" + entry)
+    return digest.hexdigest()[:_LENGTH]
+
+
+def content_id(desired: Desired) -> str:
+    """Return a digest of everything that git wants of an environment, whatever is live."""
+    digest = hashlib.sha256(desired.environment.encode())
+    for component, item in sorted(desired.resources, key=lambda pair: pair[1].id):
+        digest.update(component.encode() + orjson.dumps(item.body, option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()[:_LENGTH]
 
 

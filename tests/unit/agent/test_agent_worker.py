@@ -281,6 +281,21 @@ async def test_a_fix_is_applied_while_the_commit_before_it_is_waited_for(stage: 
         assert stage.clock.seconds == begun
 
 
+async def test_an_apply_by_hand_gets_its_turn_while_the_agent_waits_for_health(stage: Stage) -> None:
+    """It has left a word in the writer's Lease; with the next renewal the run that only waits gives it back."""
+    stage.repository.write("dev", namespace() + deployment("web"))
+    stage.repository.commit("never healthy")
+    stage.cluster = slow_cluster()
+    worker = stage.worker()
+    async with stage.serving(worker):
+        await until(lambda: waits_for_health(stage))
+        words = {"metadata": {"annotations": {lease.WANTED: "ada@laptop 0123456789abcdef"}}}
+        stage.cluster.edit("Lease", "reconciler-system", "reconciler-dev", words)
+        await stage.clock.advance(lease.RENEW_EVERY + 1)
+        await until(lambda: stage.runs("interrupted") == 1)
+        assert stage.holder("reconciler-dev") == ""
+
+
 async def test_a_cluster_that_is_away_is_survived(stage: Stage) -> None:
     """Before the Lease is held, with pauses by the clock that grow to half a minute; and days of it do not break it."""
     attempts: list[float] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.apply import lease, system
+from reconciler.apply import giveway, lease, system
 from reconciler.errors import LeaseHeld, LeaseLost, Unavailable
 from tests.fakes.cluster import FakeCluster
 from tests.unit.apply.world import PatientClock
@@ -31,9 +31,10 @@ class JumpingClock(PatientClock):
 
 
 def take(
-    cluster: FakeCluster, clock: PatientClock, holder: str, told: list[str], patience: float = 60
+    cluster: FakeCluster, clock: PatientClock, holder: str, told: list[str], patience: float = 60, wanted: str = ""
 ) -> AbstractAsyncContextManager[lease.Held]:
-    return lease.hold(cluster, "dev", holder=holder, patience=lease.Patience(patience, told.append), clock=clock)
+    patient = lease.Patience(patience, told.append, wanted=(lambda: wanted) if wanted else None)
+    return lease.hold(cluster, "dev", holder=holder, patience=patient, clock=clock)
 
 
 def holder_of(cluster: FakeCluster) -> str:
@@ -114,6 +115,71 @@ async def test_it_is_lost_to_another_holder_and_then_not_touched() -> None:
         async with asyncio.timeout(5):
             await held.lost.wait()
     assert holder_of(cluster) == "thief"
+
+
+def word(cluster: FakeCluster) -> str:
+    body = cluster.find("Lease", SPACE, NAME)
+    assert body is not None
+    return str((body["metadata"].get("annotations") or {}).get(lease.WANTED, ""))
+
+
+async def test_the_holder_hears_what_the_one_that_waits_is_about_to_apply() -> None:
+    """With the next renewal; the word goes with the Lease's next holder."""
+    cluster, clock = FakeCluster(), PatientClock()
+    holding = take(cluster, clock, "ada", [])
+    held = await holding.__aenter__()
+    waiting = asyncio.create_task(take(cluster, clock, "bob", [], wanted="abc").__aenter__())
+    await held.asked.wait()
+    assert held.wanted == ("bob", "abc")
+    assert clock.seconds < 7
+    held.require()
+    await holding.__aexit__(None, None, None)
+    await waiting
+    assert (holder_of(cluster), word(cluster)) == ("bob", "")
+
+
+async def test_a_word_is_taken_back_by_the_one_that_gives_up() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held:
+        with pytest.raises(LeaseHeld):
+            await take(cluster, clock, "bob", [], 8, wanted="abc").__aenter__()
+        assert word(cluster) == ""
+        assert not held.lost.is_set()
+
+
+async def test_a_run_gives_way_to_what_it_does_not_apply_itself() -> None:
+    """Another run of the same is waited out; the next one, of something else, is not."""
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held, giveway.giving_way(held, lambda: "same") as event:
+        with pytest.raises(LeaseHeld):
+            await take(cluster, clock, "bob", [], 8, wanted="same").__aenter__()
+        assert not event.is_set()
+        with pytest.raises(LeaseHeld):
+            await take(cluster, clock, "eve", [], 8, wanted="other").__aenter__()
+        assert event.is_set()
+        assert giveway.told(held).startswith("gave way to eve, ")
+
+
+async def test_the_word_of_a_process_that_died_is_written_over_in_time() -> None:
+    cluster, clock = FakeCluster(), PatientClock()
+    async with take(cluster, clock, "ada", []) as held:
+        cluster.edit("Lease", SPACE, NAME, {"metadata": {"annotations": {lease.WANTED: "dead same"}}})
+        with pytest.raises(LeaseHeld):
+            await take(cluster, clock, "bob", [], 30, wanted="other").__aenter__()
+        assert held.wanted == ("bob", "other")
+
+
+async def test_words_do_not_keep_a_dead_holder_alive() -> None:
+    """Two that wait change the Lease, and see each other's changes: it runs out all the same."""
+    cluster, clock = FakeCluster(), PatientClock()
+    cluster.seed({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
+    metadata, spec = {"name": NAME, "namespace": SPACE}, {"holderIdentity": "dead", "leaseDurationSeconds": 15}
+    cluster.seed({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+    both = [asyncio.create_task(take(cluster, clock, name, [], wanted=name).__aenter__()) for name in ("bob", "eve")]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    assert clock.seconds < 20
+    for task in both:
+        task.cancel()
 
 
 async def test_an_edit_of_somebody_does_not_lose_it() -> None:

@@ -154,6 +154,31 @@ async def test_what_never_gets_healthy_fails_after_the_component_timeout_and_say
     assert any(event.phase is Phase.WAITING for event in world.events[3:]), "a heartbeat while it waits"
 
 
+async def test_a_run_gives_way_once_it_only_waits() -> None:
+    """What can be sent is sent first; what was waited for is told as unfinished, and nothing that needs it is sent."""
+    world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
+    way = asyncio.Event()
+    way.set()
+    parts = {"base": namespace() + deployment("web"), "app": config_map("late"), "other": config_map("free")}
+    report = await world.apply(parts, {"app": {"dependsOn": ("base",)}}, give_way=way)
+    assert report.interrupted
+    assert results(report) == {
+        "Namespace/shop": Result.APPLIED,
+        "Deployment/web": Result.APPLIED,
+        "ConfigMap/free": Result.APPLIED,
+        "ConfigMap/late": Result.SKIPPED,
+    }
+    assert message(report, "web") == "the run ended before it was healthy"
+    assert world.clock.seconds == 0
+
+
+async def test_a_run_that_has_nothing_to_wait_for_comes_to_its_end() -> None:
+    world = World()
+    way = asyncio.Event()
+    way.set()
+    assert not (await world.apply({"base": namespace() + config_map("a")}, give_way=way)).interrupted
+
+
 async def test_a_failed_object_ends_its_wait_at_once() -> None:
     def broken(body: dict[str, object]) -> dict[str, object] | None:
         if body["kind"] == "Job":

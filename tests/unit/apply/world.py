@@ -80,7 +80,12 @@ class World:
         return (await planned(self.cluster, self.name, components, settings or {}, self.policy)).plan
 
     async def apply(
-        self, components: Mapping[str, str], settings: Settings | None = None, *, wait: bool = True
+        self,
+        components: Mapping[str, str],
+        settings: Settings | None = None,
+        *,
+        wait: bool = True,
+        give_way: asyncio.Event | None = None,
     ) -> Report:
         """Plan and apply."""
         made = await planned(self.cluster, self.name, components, settings or {}, self.policy)
@@ -93,7 +98,7 @@ class World:
             clock=self.clock,
             stop=self.stop,
             emit=self.events.append,
-            options=run.Options(wait),
+            options=run.Options(wait, give_way=give_way),
         )
 
     def members(self) -> set[str]:
