@@ -61,6 +61,7 @@ class Schema:
     list_keys: tuple[str, ...] = ()
     atomic: bool = False  # x-kubernetes-map-type: atomic
     required: tuple[str, ...] = ()
+    enforced: bool = False  # of a built-in kind: an object without its required fields is refused
     default: Any = MISSING
     preserve_unknown: bool = False
     nullable: bool = False

@@ -62,7 +62,7 @@ def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
 
 def _created(case: Case, change: Change, prediction: Prediction | None) -> Change:
     custom = case.served is None or case.coming is not None
-    problems = violations(case.resource, case.coming or case.schema, custom=custom)
+    problems = violations(case.resource, case.coming or case.schema, custom=custom, whole=prediction is None)
     notes: tuple[str, ...] = ()
     if custom:
         state = "changes with this plan" if case.served else "does not exist yet"

@@ -13,6 +13,7 @@ from typing import Any, Final
 from reconciler.model.identity import GroupVersionKind
 from reconciler.model.schema import ANYTHING, MISSING, ListType, Schema, Type
 from reconciler.plan import constraints
+from reconciler.plan.enforced import ENFORCED
 
 Raw = Mapping[str, Any]
 
@@ -100,7 +101,8 @@ class _Document:
             if known is not None:
                 self._made[name] = Schema(known)
             else:
-                self._made[name] = ANYTHING if raw is None else self.node(raw)
+                made = ANYTHING if raw is None else self.node(raw)
+                self._made[name] = replace(made, enforced=True) if name in ENFORCED else made
         return self._made[name]
 
     def node(self, raw: Raw) -> Schema:

@@ -1,7 +1,8 @@
 """What can be known of a new object without asking the server: whether its kind's schema allows it.
 
-Built-in kinds are checked for unknown fields, for wrong types and for values that are not among those of an enum; kinds of
-a CustomResourceDefinition for required fields and all other constraints too, which the server takes from the same schema.
+Built-in kinds are checked for unknown fields, for wrong types, for values that are not among those of an enum and, where the
+server was not asked, for the required fields that it is known to ask for; kinds of a CustomResourceDefinition for all required
+fields and all other constraints too, which the server takes from the same schema.
 """
 
 from __future__ import annotations
@@ -37,9 +38,12 @@ _SCALARS = {
 _WORDS = {Type.OBJECT: "a map", Type.ARRAY: "a list"}
 
 
-def violations(resource: Resource, schema: Schema, *, custom: bool) -> tuple[str, ...]:
-    """Return what a new object's schema does not allow, each with path and `file:line`."""
-    found = _violations(resource.body, schema, (), custom=custom)
+def violations(resource: Resource, schema: Schema, *, custom: bool, whole: bool = False) -> tuple[str, ...]:
+    """Return what an object's schema does not allow, each with path and `file:line`.
+
+    `whole`: nobody else gives it any of its fields, so that what is required has to be there.
+    """
+    found = (*_violations(resource.body, schema, (), custom=custom), *(_hollow(resource.body, schema) if whole else ()))
     return tuple(f"{_place(resource, steps)}{words}" for steps, words in found)
 
 
@@ -59,6 +63,20 @@ def _violations(value: Any, schema: Schema, steps: Steps, *, custom: bool) -> It
     elif not _fits(value, schema):
         wanted = _WORDS.get(schema.type, f"a value of type {schema.type}")
         yield steps, f"expected {wanted}, found {_kind(value)}"
+
+
+def _hollow(value: Any, schema: Schema, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
+    """Yield the required fields that an object of a built-in kind lacks, as far as the server is known to ask for them."""
+    if isinstance(value, dict):
+        if schema.enforced:
+            for key in schema.required:
+                if value.get(key) is None:
+                    yield steps, f"required field {key} is missing"
+        for key, item in value.items():
+            yield from _hollow(item, schema.child(key), (*steps, key))
+    elif isinstance(value, list) and schema.items is not None:
+        for index, item in enumerate(value):
+            yield from _hollow(item, schema.items, (*steps, index))
 
 
 def _of_map(value: dict[str, Any], schema: Schema, steps: Steps, *, custom: bool) -> Iterator[tuple[Steps, str]]:

@@ -27,7 +27,7 @@ def test_the_zoo_violates_nothing() -> None:
     definitions = tuple(item.body for item in found if item.id.kind == "CustomResourceDefinition")
     schemas = Schemas(documents, definitions)
     told = {
-        str(item.id): violations(item, schemas.of(item.gvk), custom=item.id.group == "zoo.example.com")
+        str(item.id): violations(item, schemas.of(item.gvk), custom=item.id.group == "zoo.example.com", whole=True)
         for item in found
     }
     assert {name: words for name, words in told.items() if words} == {}
@@ -115,3 +115,27 @@ def _widget(spec: str) -> tuple[Resource, Schema]:
     (item,) = objects(f"apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: a\nspec:{spec}")
     (definition,) = yaml.parse(WIDGETS, Source("crd.yaml", ""))
     return item, Schemas({}, (definition,)).of(item.gvk)
+
+
+def test_required_fields_of_built_in_kinds_are_told_where_nobody_else_gives_them() -> None:
+    """As far as the server is known to ask for them; an object that others share is left to the server."""
+    (item,) = objects("""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, namespace: shop}
+spec:
+  template:
+    spec:
+      containers:
+      - image: web:1
+        ports:
+        - name: http
+""")
+    documents = asyncio.run(FakeCluster().openapi(["apps/v1"]))
+    schema = Schemas(documents).of(item.gvk)
+    assert violations(item, schema, custom=False) == ()
+    assert violations(item, schema, custom=False, whole=True) == (
+        "scene.yaml:5: spec: required field selector is missing",
+        "scene.yaml:9: spec.template.spec.containers[0]: required field name is missing",
+        "scene.yaml:11: spec.template.spec.containers[0].ports[0]: required field containerPort is missing",
+    )
