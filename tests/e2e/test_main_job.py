@@ -267,7 +267,10 @@ def test_an_interrupted_run_says_what_was_done(repository: Platform) -> None:
         "resources: [claim.yaml]\nsecretGenerator",
     )
     process = repository.start("apply", repository.name, "--yes")
-    time.sleep(3)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "waiting for Deployment/never" in line:
+            break
     process.send_signal(2)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
