@@ -179,7 +179,7 @@ def _by_old_definition(case: Case, change: Change, coming: Schema, words: str) -
 def _immutable(case: Case, change: Change, error: ClusterError, words: str) -> Change:
     """Return a change of what may not change: the object is made anew where its annotation allows that, else refused."""
     named = immutable.fields(error, change.fields, case.schema)
-    which = "; ".join(_place(field) for field in named[:SHOWN]) or words
+    which = "; ".join(map(_place, named[:SHOWN])) or "; ".join(immutable.names(error, case.schema)[:SHOWN]) or words
     live = case.live or {}
     lost = ", ".join(filter(None, (stopped(live), *losses(live))))
     if others := immutable.others(error, case.schema):

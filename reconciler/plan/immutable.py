@@ -39,16 +39,24 @@ def others(error: ClusterError, schema: Schema) -> tuple[str, ...]:
     return tuple(f"{field}: {message}" for field, message in _causes(error) if not _fixed((field, message), schema))
 
 
+def names(error: ClusterError, schema: Schema) -> tuple[str, ...]:
+    """Return the fields that the server says may not change, as it writes them."""
+    return tuple(field for field, message in _causes(error) if field and _fixed((field, message), schema))
+
+
 def fields(error: ClusterError, changed: Sequence[FieldChange], schema: Schema) -> tuple[FieldChange, ...]:
-    """Return which of an object's changes the server means; all of them where it does not say."""
-    named = [field for field, message in _causes(error) if _fixed((field, message), schema)]
+    """Return which of an object's changes the server means: all where it names none, none where it names what is no such.
+
+    A field that nobody asked to change may still go, as when another manager's part of an object is taken over.
+    """
+    named = names(error, schema)
     mutable = _mutable(str(error))
     found = tuple(
         item
         for item in changed
         if any(_within(item.path, path) for path in named) and not any(_within(item.path, path) for path in mutable)
     )
-    return found or tuple(changed)
+    return found if found or named else tuple(changed)
 
 
 def _causes(error: ClusterError) -> Iterator[tuple[str, str]]:

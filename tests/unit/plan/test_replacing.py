@@ -125,3 +125,9 @@ def test_rules_of_a_definition_that_compare_with_the_old_value_are_told_by_the_s
     assert immutable.refused(error, schema) is fixed
     other: tuple[Any, ...] = () if fixed else (f"{field}: {message}",)
     assert immutable.others(error, schema) == other
+
+
+def test_a_field_that_goes_with_another_managers_part_is_named_as_the_server_names_it() -> None:
+    """Nobody asked to change it: it is lost where what somebody else applied is taken over."""
+    found = change(refusal(("spec.podCIDRs", 'Forbidden: node updates may not change podCIDR except from "" to valid')))
+    assert any("an immutable field changes (spec.podCIDRs)" in note for note in found.notes)
