@@ -127,7 +127,5 @@ async def _made(
 
 
 def _owner(body: Body) -> str:
-    labels, annotations = body["metadata"].get("labels") or {}, body["metadata"].get("annotations") or {}
-    if ENVIRONMENT_LABEL in labels:
-        return f"environment:{labels[ENVIRONMENT_LABEL]}"
-    return tool(labels, annotations)
+    labels = body["metadata"].get("labels") or {}
+    return f"environment:{labels[ENVIRONMENT_LABEL]}" if ENVIRONMENT_LABEL in labels else tool(body)

@@ -12,7 +12,7 @@ from reconciler.model.applyset import (
     parent_id,
 )
 from reconciler.plan.managed import entries, own_fields
-from reconciler.plan.takeover import MANAGERS
+from reconciler.plan.takeover import MANAGED_BY, MANAGERS, tool_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ class Owners:
                 f"or add environment:{other} to policy.adopt in environment.yaml"
             )
             return Standing(f"environment:{other}", hint=hint)
-        owner = tool(labels, annotations)
+        owner = _marked(labels, annotations)
         if not owner and own_fields(live) is not None:
             return OURS
         return self._foreign(live, owner or _writer(live), component)
@@ -91,21 +91,41 @@ class Owners:
         return Standing(owner, managers=tuple(dict.fromkeys(entry.manager for entry in found)), hint=hint)
 
 
-def tool(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
-    """Return the tool whose marks an object carries, as `policy.adopt` names it; "" where it carries none."""
+def tool(live: Mapping[str, Any]) -> str:
+    """Return the tool that has an object, as `policy.adopt` names it: by its marks, else by its field managers; "": none."""
+    metadata = live["metadata"]
+    owner = _marked(metadata.get("labels") or {}, metadata.get("annotations") or {}) or _writer(live)
+    return owner if owner in MANAGERS and owner != "kubectl" else ""
+
+
+def _marked(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    """Return the tool whose marks an object carries; of several that which applies it again and again.
+
+    Flux marks what it installs as a release as Helm does, too; Argo CD may have taken a release over.
+    """
     if PART_OF_LABEL in labels:
         return "applyset"
-    if labels.get("app.kubernetes.io/managed-by") == "Helm" and "meta.helm.sh/release-name" in annotations:
-        return "helm"
-    if "argocd.argoproj.io/tracking-id" in annotations or "argocd.argoproj.io/instance" in labels:
-        return "argocd"
     if any(".toolkit.fluxcd.io/name" in name for name in labels):
         return "flux"
+    if "argocd.argoproj.io/tracking-id" in annotations or "argocd.argoproj.io/instance" in labels:
+        return "argocd"
+    if labels.get(MANAGED_BY) == "Helm" and "meta.helm.sh/release-name" in annotations:
+        return "helm"
     return ""
 
 
 def _writer(live: Mapping[str, Any]) -> str:
-    """Return who wrote an unmarked object: kubectl (or the control plane itself), else the first other manager."""
-    names = [entry.manager for entry in entries(live) if not entry.subresource]
-    others = [name for name in names if not name.startswith(("kubectl", "before-first-apply", *_CONTROL_PLANE))]
-    return f"the field manager {others[0]}" if others else "kubectl"
+    """Return who made an unmarked object.
+
+    A tool is told by its field manager: Argo CD's marks may be anybody's labels, and Helm marks no CustomResourceDefinition.
+    What kubectl wrote as a whole is kubectl's (or the control plane's), though controllers have filled in fields.
+    """
+    found = [entry for entry in entries(live) if not entry.subresource]
+    others = [
+        entry for entry in found if not entry.manager.startswith(("kubectl", "before-first-apply", *_CONTROL_PLANE))
+    ]
+    if by_tool := next(filter(None, (tool_of(entry.manager) for entry in others)), ""):
+        return by_tool
+    if any(entry.manager in MANAGERS["kubectl"] for entry in found):
+        others = [entry for entry in others if entry.operation == "Apply"]
+    return f"the field manager {others[0].manager}" if others else "kubectl"

@@ -84,6 +84,4 @@ def _remains(found: Sequence[Case], applied: Mapping[ObjectId, Change]) -> Itera
     for case in found:
         change = applied[case.resource.id]
         if change.takeover is not None and change.acts and case.live is not None:
-            told = remains(case.standing.owner, case.live)
-            if told:
-                yield told
+            yield from remains(case.standing.owner, case.live)
