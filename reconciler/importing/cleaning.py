@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.importing.leaving import PROGRAMS
 from reconciler.model.applyset import ENVIRONMENT_LABEL, PART_OF_LABEL
+from reconciler.model.path import Keyed
 from reconciler.model.schema import MISSING
 from reconciler.plan.differences import at, differences
 from reconciler.plan.equality import empty
@@ -17,7 +18,7 @@ from reconciler.plan.managed import entries, owns
 from reconciler.plan.takeover import takeover
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.model.path import FieldPath
     from reconciler.model.schema import Schema
@@ -39,7 +40,15 @@ _ANNOTATIONS: Final = (
     "autoscaling.alpha.kubernetes.io/",
     "kubectl.kubernetes.io/restartedAt",
     "endpoints.kubernetes.io/",
+    "kubernetes.io/limit-ranger",
 )
+_JOB_LABELS: Final = (
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+    "job-name",
+    "batch.kubernetes.io/job-name",
+)
+_ACCESS: Final = "kube-api-access-"  # what the volume begins with through which every Pod gets its token
 _OWNERS: Final = ("kubectl", "applyset", "helm", "argocd", "flux")
 _CHOSEN: Final = {
     "Service": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"),
@@ -55,7 +64,9 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "completionMode": ("NonIndexed",),
     "concurrencyPolicy": ("Allow",),
     "defaultMode": (420,),
+    "divisor": ("0",),
     "dnsPolicy": ("ClusterFirst",),
+    "enableServiceLinks": (True,),
     "externalTrafficPolicy": ("Cluster",),
     "failedJobsHistoryLimit": (1,),
     "failureThreshold": (3,),
@@ -68,12 +79,15 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "persistentVolumeClaimRetentionPolicy": ({"whenDeleted": "Retain", "whenScaled": "Retain"},),
     "podManagementPolicy": ("OrderedReady",),
     "podReplacementPolicy": ("TerminatingOrFailed",),
+    "preemptionPolicy": ("PreemptLowerPriority",),
+    "priority": (0,),
     "progressDeadlineSeconds": (600,),
     "protocol": ("TCP",),
     "resources": ({},),
     "restartPolicy": ("Always",),
     "revisionHistoryLimit": (10,),
     "schedulerName": ("default-scheduler",),
+    "serviceAccountName": ("default",),  # of a Pod
     "scheme": ("HTTP",),
     "securityContext": ({},),
     "sessionAffinity": ("None",),
@@ -88,7 +102,7 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "terminationMessagePath": ("/dev/termination-log",),
     "terminationMessagePolicy": ("File",),
     "timeoutSeconds": (1,),
-    "type": ("ClusterIP", "Opaque"),
+    "type": ("ClusterIP", "Opaque", ""),
     "updateStrategy": (
         {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
         {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
@@ -97,6 +111,12 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
 """What to try to leave out, by the name of the field: the usual defaults of built-in kinds."""
 
 
+_ALIASES: Final[Mapping[str, str]] = {
+    "clusterIPs": "clusterIP",
+    "dataSourceRef": "dataSource",
+    "serviceAccount": "serviceAccountName",
+    "targetPort": "port",
+}
 _FREE: Final = frozenset(("annotations", "data", "labels", "matchLabels", "nodeSelector", "selector"))
 """Fields whose entries people name as they like."""
 
@@ -112,6 +132,7 @@ def cleaned(live: Mapping[str, Any], schema: Schema) -> Body:
         for name in _CHOSEN.get(body["kind"], ()):
             if spec.get(name) not in ("None", ["None"]):
                 spec.pop(name, None)
+        _injected(live, spec)
     return {key: value for key, value in body.items() if key in ("metadata", "kind") or not empty(value)}
 
 
@@ -134,7 +155,9 @@ def _metadata(live: Mapping[str, Any], found: Mapping[str, Any]) -> Body:
     taken = [takeover(owner, live, {}) for owner in _OWNERS]
     labels = {ENVIRONMENT_LABEL, PART_OF_LABEL, "kubernetes.io/metadata.name"}
     labels |= {name for item in taken for name in item.labels}
-    labels |= {"controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name"}
+    labels |= {*_JOB_LABELS}
+    if live["kind"] == "Pod":
+        labels |= {"topology.kubernetes.io/zone", "topology.kubernetes.io/region"}  # of the node that it runs on
     annotations = {name for item in taken for name in item.annotations}
     kept["labels"] = {key: value for key, value in (kept.get("labels") or {}).items() if key not in labels}
     kept["annotations"] = {
@@ -144,6 +167,36 @@ def _metadata(live: Mapping[str, Any], found: Mapping[str, Any]) -> Body:
     }
     kept["finalizers"] = [item for item in kept.get("finalizers") or () if not item.startswith(_FINALIZERS)]
     return {key: value for key, value in kept.items() if not empty(value)}
+
+
+def _injected(live: Mapping[str, Any], spec: Body) -> None:
+    """Take out of a spec what the server puts into it beside defaults: a Job's labels, a Pod's token, ports of nodes."""
+    if live["kind"] == "Job":
+        metadata = spec["template"].get("metadata", {})
+        _without(metadata, "labels", lambda key: key in _JOB_LABELS)
+        if empty(metadata):
+            spec["template"].pop("metadata", None)
+    if live["kind"] == "Pod":
+        _without(spec, "volumes", lambda item: item["name"].startswith(_ACCESS))
+        for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+            _without(container, "volumeMounts", lambda item: item["name"].startswith(_ACCESS))
+    if live["kind"] == "Service":
+        given = [entry.fields for entry in entries(live)]
+        for item in spec.get("ports", ()):
+            key = Keyed((("port", item["port"]), ("protocol", item.get("protocol", "TCP"))))
+            if given and not any(owns(fields, ("spec", "ports", key, "nodePort")) for fields in given):
+                item.pop("nodePort", None)
+
+
+def _without(around: Body, name: str, unwanted: Callable[[Any], bool]) -> None:
+    """Take out of a map or list some entries, and all of it where none is left."""
+    found = around.get(name) or {}
+    if isinstance(found, dict):
+        around[name] = {key: value for key, value in found.items() if not unwanted(key)}
+    else:
+        around[name] = [item for item in found if not unwanted(item)]
+    if not around[name]:
+        del around[name]
 
 
 def _owned(live: Mapping[str, Any]) -> tuple[list[Fields], list[Fields]]:
@@ -181,7 +234,7 @@ def _slim(value: Any, *, top: bool = False) -> Any:
     return {
         key: item if key in _FREE or (top and key == "metadata") else _slim(item)
         for key, item in value.items()
-        if key in _FREE or not (_looks_default(key, item) or _is_alias(key, value))
+        if key in _FREE or not (_looks_default(key, item) or _is_alias(key, value) or (key == "nodePort" and not top))
     }
 
 
@@ -190,8 +243,11 @@ def _looks_default(key: str, value: Any) -> bool:
 
 
 def _is_alias(key: str, around: Mapping[str, Any]) -> bool:
-    """Whether a field is the old name of another one, which the server fills in."""
-    return key == "serviceAccount" and around[key] == around.get("serviceAccountName")
+    """Whether a field says what another one beside it says, and the server fills it in from there."""
+    if key == "apiVersion":
+        return around[key] == "v1" and "fieldPath" in around
+    other = around.get(_ALIASES.get(key, ""))
+    return other is not None and around[key] in (other, [other])
 
 
 def _put(slim: Body, whole: Mapping[str, Any], path: FieldPath, schema: Schema) -> None:

@@ -51,6 +51,11 @@ APPLIED = """
         listen 80
         root /srv
     ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: ports}
+    spec: {type: NodePort, selector: {app: web}, ports: [{name: a, port: 80}, {name: b, port: 81, nodePort: 31999}]}
+    ---
     apiVersion: autoscaling/v2
     kind: HorizontalPodAutoscaler
     metadata: {name: web}
@@ -72,6 +77,16 @@ CREATED = """
     kind: Service
     metadata: {name: web}
     spec: {selector: {app: web}, ports: [{port: 80}]}
+    ---
+    apiVersion: batch/v1
+    kind: Job
+    metadata: {name: once}
+    spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: "example.com/job:1"}]}}}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: alone}
+    spec: {containers: [{name: main, image: "example.com/main:1"}]}
     ---
     apiVersion: v1
     kind: PersistentVolumeClaim
@@ -124,11 +139,14 @@ EXPECTED = {
     "deployment-web.yaml",
     "horizontalpodautoscaler-web.yaml",
     "ingress-web.yaml",
+    "job-once.yaml",
     "kustomization.yaml",
     "namespace-%N.yaml",
     "persistentvolumeclaim-data.yaml",
+    "pod-alone.yaml",
     "role-web-reader.yaml",
     "rolebinding-web-reader.yaml",
+    "service-ports.yaml",
     "service-web.yaml",
     "serviceaccount-robot.yaml",
     "statefulset-db.yaml",
@@ -172,6 +190,51 @@ spec:
         name: settings
 """
 
+SMALL = {
+    "job-once.yaml": """\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: once
+  namespace: %N
+spec:
+  template:
+    spec:
+      containers:
+      - image: example.com/job:1
+        name: job
+      restartPolicy: Never
+""",
+    "pod-alone.yaml": """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: alone
+  namespace: %N
+spec:
+  containers:
+  - image: example.com/main:1
+    name: main
+""",
+    "service-ports.yaml": """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: ports
+  namespace: %N
+spec:
+  ports:
+  - name: a
+    port: 80
+  - name: b
+    nodePort: 31999
+    port: 81
+  selector:
+    app: web
+  type: NodePort
+""",
+}
+
 
 def test_a_namespace_becomes_a_component_and_nothing_changes(
     platform: Platform, control_plane: Sandbox, kubectl: Callable[..., str]
@@ -189,7 +252,8 @@ def test_a_namespace_becomes_a_component_and_nothing_changes(
         item["id"]["name"]: item["reason"] for item in told["leftOut"] if item["id"]["kind"] in ("Secret", "Job")
     }
     assert reasons["login"].startswith("a Secret: its values do not belong in git")
-    assert (target / "deployment-web.yaml").read_text() == DEPLOYMENT.replace("%N", name)
+    for file, text in {"deployment-web.yaml": DEPLOYMENT, **SMALL}.items():
+        assert (target / file).read_text() == text.replace("%N", name)
     assert "serviceAccount:" not in (target / "statefulset-db.yaml").read_text()
     assert "web.conf: |" in (target / "configmap-settings.yaml").read_text()
     again = platform.expect(2, "import", name, str(target), "--context", context)

@@ -63,6 +63,45 @@ def test_a_headless_service_stays_headless() -> None:
     assert cleaning.cleaned(body, ANYTHING)["spec"] == {"clusterIP": "None", "clusterIPs": ["None"]}
 
 
+def test_a_port_of_nodes_that_nobody_asked_for_is_the_servers_choice() -> None:
+    """Then nobody owns it; one that was asked for stays, and is put back after the server was asked."""
+    ports: dict[str, Any] = {'k:{"port":80,"protocol":"TCP"}': {".": {}, "f:port": {}}}
+    spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}
+    metadata = {"name": "web", "managedFields": [entry("kubectl", {"f:spec": {"f:ports": ports}})]}
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    assert cleaning.cleaned(body, ANYTHING)["spec"]["ports"] == [{"port": 80}]
+    ports['k:{"port":80,"protocol":"TCP"}']["f:nodePort"] = {}
+    whole = cleaning.cleaned(body, ANYTHING)
+    slim = cleaning.slimmed(whole)
+    assert slim["spec"]["ports"] == [{"port": 80}]
+    answer = {**whole, "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 31234}]}}
+    assert cleaning.restored(slim, whole, answer, ANYTHING)["spec"]["ports"] == spec["ports"]
+
+
+def test_what_the_server_puts_into_jobs_and_pods_goes() -> None:
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "a"},
+        "spec": {"template": {"metadata": {"labels": {"job-name": "a", "controller-uid": "u"}}, "spec": {"x": 1}}},
+    }
+    assert cleaning.cleaned(job, ANYTHING)["spec"] == {"template": {"spec": {"x": 1}}}
+    mounts = [{"name": "kube-api-access-d5ztd", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]
+    data = {"name": "data", "mountPath": "/data"}
+    containers = [{"name": "a", "volumeMounts": mounts}, {"name": "b", "volumeMounts": [*mounts, data]}]
+    spec = {"containers": containers, "volumes": [{"name": "kube-api-access-d5ztd", "projected": {}}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec}
+    cleaned = cleaning.cleaned(pod, ANYTHING)
+    assert cleaned["spec"] == {"containers": [{"name": "a"}, {"name": "b", "volumeMounts": [data]}]}
+
+
+def test_what_another_field_says_already_is_left_out() -> None:
+    spec = {"clusterIP": "None", "clusterIPs": ["None"], "ports": [{"port": 80, "targetPort": 80}]}
+    assert cleaning.slimmed({"kind": "Service", "spec": spec})["spec"] == {"clusterIP": "None", "ports": [{"port": 80}]}
+    reference = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}
+    assert cleaning.slimmed({"spec": reference})["spec"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
 def test_what_the_server_does_not_fill_in_again_is_put_back() -> None:
     """A name and value that look like a default are one only if the server says so."""
     whole = {"kind": "Thing", "spec": {"type": "ClusterIP", "protocol": "TCP", "list": [{"protocol": "TCP"}]}}
