@@ -16,14 +16,15 @@ from reconciler.apply import system
 from reconciler.errors import NotFound
 from reconciler.model.applyset import FIELD_MANAGER, SYSTEM_NAMESPACE
 from reconciler.model.history import Changed, Run, parse
-from reconciler.model.outcome import AgentRecord
+from reconciler.model.outcome import AgentRecord, Result
+from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from reconciler.cluster.port import Cluster
-    from reconciler.model.outcome import Report
+    from reconciler.model.outcome import Outcome, Report
     from reconciler.model.plan import Change, Plan
 
 KEY = "runs.json"
@@ -36,6 +37,7 @@ MOST_BYTES: Final = 256 << 10  # of all runs together: a ConfigMap takes no more
 MOST_OBJECTS: Final = 50  # of one run that are named
 MOST_FIELDS: Final = 5  # of one object that are named
 MOST_TEXT: Final = 200  # characters of a name or path
+WRITTEN: Final = (Result.APPLIED, Result.PRUNED, Result.RELEASED)
 UNREADABLE: Final = (
     "the runs that are kept cannot be read: another version of reconciler wrote them, or somebody changed them"
 )
@@ -69,14 +71,20 @@ async def read(cluster: Cluster, environment: str) -> History:
     return History(runs or (), _agent(data.get(AGENT_KEY)), UNREADABLE if runs is None else "")
 
 
-async def record(cluster: Cluster, environment: str, run: Run, *, always: bool) -> None:
+async def record(cluster: Cluster, environment: str, run: Run) -> None:
     """Put a run before those that are kept, the oldest of which go; raises ClusterError.
 
-    Unless `always` it is kept only where it came to another end than the one before it.
+    One that wrote no object is kept only where it came to another end than the one before it, and takes the place of
+    one that wrote none either: commits that do not concern the environment, and failures that are met again at each
+    interval, push out nothing that says what changed.
     """
     before = (await read(cluster, environment)).runs
-    if always or not before or not run.same_end(before[0]):
-        await _write(cluster, environment, KEY, bounded((run, *before)), FIELD_MANAGER)
+    if before and not run.wrote:
+        if run.same_end(before[0]):
+            return
+        if not before[0].wrote and run.result == before[0].result:
+            before = before[1:]
+    await _write(cluster, environment, KEY, bounded((run, *before)), FIELD_MANAGER)
 
 
 def bounded(runs: Sequence[Run]) -> str:
@@ -130,7 +138,14 @@ def of(report: Report, plan: Plan, holder: str, finished: datetime) -> Run:
         report.requests,
         tuple(_changed(change, results[change.id]) for change in acting[:MOST_OBJECTS]),
         max(len(acting) - MOST_OBJECTS, 0),
+        any(map(_wrote, report.outcomes)),
     )
+
+
+def _wrote(outcome: Outcome) -> bool:
+    """Whether an object was written; one that failed was, where its health or its end was waited for."""
+    waited = outcome.result is Result.FAILED and outcome.health is not None
+    return outcome.action is not Action.UNCHANGED and (outcome.result in WRITTEN or waited)
 
 
 def _changed(change: Change, result: str) -> Changed:

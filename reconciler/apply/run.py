@@ -124,7 +124,7 @@ async def _recorded(cluster: Cluster, report: Report, plan: Plan, holder: str, c
     """Keep the record of the run; one that changed nothing is kept only where it says something new."""
     try:
         made = history.of(report, plan, holder, clock.now())
-        await history.record(cluster, report.environment, made, always=not plan.empty)
+        await history.record(cluster, report.environment, made)
     except ClusterError as error:  # a run is not undone because it could not be noted down
         return replace(report, warnings=(*report.warnings, f"the run is not in the history: {error}"))
     return report

@@ -37,7 +37,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run that wrote, or that came to another end than the one before it.
+    """One run that wrote an object, or that came to another end than the one before it.
 
     `started` and `finished` are RFC 3339 in UTC, all other times seconds; `result` is one of applied, failed, interrupted.
     `components` counts results by component, `spent` are the seconds of each, `phases` those of render, observe, plan,
@@ -57,14 +57,16 @@ class Run:
     requests: Mapping[str, int] = field(default_factory=dict)
     changed: tuple[Changed, ...] = ()
     more: int = 0
+    wrote: bool = True  # an object: what is only refused again and again changes nothing
 
     def count(self, result: str) -> int:
         """Return how many objects came to a result."""
         return sum(counts.get(result, 0) for counts in self.components.values())
 
     def same_end(self, other: Run) -> bool:
-        """Whether two runs came to the same end with the same plan."""
-        return (self.revision, self.plan_id, self.result) == (other.revision, other.plan_id, other.result)
+        """Whether two runs came to the same end with the same commit, or with the same plan where there is none."""
+        same = self.plan_id == other.plan_id if self.revision is None else self.revision == other.revision
+        return same and (self.revision, self.result) == (other.revision, other.result)
 
     def document(self) -> dict[str, Any]:
         """Return the record as a document."""
@@ -82,6 +84,7 @@ class Run:
             "requests": dict(self.requests),
             "changed": [item.document() for item in self.changed],
             "more": self.more,
+            "wrote": self.wrote,
         }
 
 
@@ -101,6 +104,7 @@ def parse(document: Mapping[str, Any]) -> Run:
         dict(document["requests"]),
         tuple(map(_changed, document["changed"])),
         int(document["more"]),
+        bool(document.get("wrote", True)),  # older records do not say
     )
 
 

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.apply import history
+from reconciler.errors import Forbidden
 from reconciler.model.applyset import SYSTEM_NAMESPACE
 from reconciler.model.history import Changed, Run, parse
-from tests.unit.apply.world import World, config_map, namespace, writes
+from tests.fakes.cluster import FakeCluster
+from tests.unit.apply.world import World, config_map, deployment, namespace, writes
 
 if TYPE_CHECKING:
     from reconciler.model.history import Run as _Run
@@ -50,6 +52,39 @@ async def test_a_run_without_changes_is_no_news() -> None:
     await world.apply(parts)
     assert writes(world.cluster) == []
     assert [len(run.changed) for run in (await history.read(world.cluster, "dev")).runs] == [0, 2]
+
+
+async def kept(*runs: _Run) -> list[str]:
+    """Return the plan ids that are kept of runs that were recorded one after the other, newest first."""
+    cluster = FakeCluster()
+    for item in runs:
+        await history.record(cluster, "dev", item)
+    return [item.plan_id for item in (await history.read(cluster, "dev")).runs]
+
+
+async def test_what_changes_nothing_pushes_out_nothing_that_did() -> None:
+    """Commits that do not concern the environment leave one record, and so does a failure that is met again and again."""
+    change, failure = replace(RUN, plan_id="change"), replace(RUN, result="failed", wrote=False)
+    idle = [replace(RUN, revision=f"other-{number}", plan_id=f"idle-{number}", wrote=False) for number in range(30)]
+    assert await kept(change, replace(RUN, plan_id="idle", wrote=False)) == ["change"], "the same commit, and no news"
+    assert await kept(change, *idle) == ["idle-29", "change"]
+    failing = [replace(failure, plan_id=f"failed-{number}") for number in range(30)]
+    assert await kept(change, *failing, replace(change, plan_id="mended")) == ["mended", "failed-0", "change"]
+
+
+async def test_without_a_commit_a_run_is_told_by_its_plan() -> None:
+    runs = [replace(RUN, revision=None, plan_id=name, result="failed", wrote=False) for name in ("a", "b", "b")]
+    assert await kept(replace(RUN, revision=None), *runs) == ["b", "1234"]
+
+
+async def test_an_object_that_is_refused_each_time_was_not_written_and_one_that_is_not_healthy_was() -> None:
+    world = World(FakeCluster(settle=lambda body: {"phase": "Active"} if body["kind"] == "Namespace" else None))
+    world.cluster.fail("apply", name="a", error=Forbidden("no", status=403), times=-1)
+    for _ in range(3):
+        await world.apply({"base": namespace() + config_map("a")})
+    await world.apply({"base": namespace() + deployment("web")})
+    runs = (await history.read(world.cluster, "dev")).runs
+    assert [(item.result, item.wrote) for item in runs] == [("failed", True), ("failed", False), ("failed", True)]
 
 
 async def test_what_cannot_be_read_is_told_and_begun_anew() -> None:
