@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import getpass
 import os
 import signal
 import socket
@@ -93,7 +94,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
         _show(workspace, planned.plan, cluster, choices)
         if choices.kept is not None:
             choices = replace(choices, cluster=await observe.cluster_uid(cluster))
-        if (code := _verdict(planned.plan, choices)) is not None:
+        if (code := _verdict(workspace, planned.plan, cluster, choices)) is not None:
             return code
         if planned.plan.empty:  # nothing will be written, so there is no writer to keep out
             return await _carry_out(planned, checkout.environment, (cluster, memory), None, choices)
@@ -123,7 +124,7 @@ def _show(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) 
         sys.stdout.flush()
 
 
-def _verdict(plan: Plan, choices: Choices) -> Exit | None:
+def _verdict(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> Exit | None:
     """Return the exit code of a plan that is not to be carried out; None for one that is."""
     from reconciler.errors import UnsafePlan
     from reconciler.report import saved
@@ -135,19 +136,23 @@ def _verdict(plan: Plan, choices: Choices) -> Exit | None:
             f"the plan of now is {plan.id}, not {choices.acknowledge}: something that matters changed; "
             f"nothing was written, look again with: reconciler diff {plan.environment}"
         )
-    refused = [item for item in plan.refusals if not (choices.acknowledge and item.acknowledgeable)]
-    if refused:
-        if choices.output is Output.TEXT:
-            return Exit.REFUSED
-        raise UnsafePlan("\n".join(f"refused: {item.message}. {item.hint}" for item in refused))
-    return None
+    if all(choices.acknowledge and item.acknowledgeable for item in plan.refusals):
+        return None
+    if choices.output is not Output.TEXT:  # text was shown with the plan
+        from reconciler.cli.planning import print_plan
+        from reconciler.report.canvas import canvas
+        from reconciler.report.text import draw_refusals
+
+        print_plan(workspace, plan, cluster.requests.snapshot(), choices.output)
+        draw_refusals(canvas(sys.stderr), plan)
+    return Exit.REFUSED
 
 
 def _moved(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> Exit | None:
     """Look again at a plan that changed between being shown and the Lease being ours."""
     sys.stderr.write("the cluster moved on since the plan was made; this is the plan of now:\n")
     _show(workspace, plan, cluster, choices)
-    if (code := _verdict(plan, choices)) is not None:
+    if (code := _verdict(workspace, plan, cluster, choices)) is not None:
         return code
     return None if _agreed(choices) else Exit.FAILED
 
@@ -254,4 +259,8 @@ def _tell_wait(holder: str) -> None:
 
 
 def _holder() -> str:
-    return f"{os.environ.get('USER', 'unknown')}@{socket.gethostname()}-{os.getpid()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as containers have it
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}-{os.getpid()}"

@@ -85,7 +85,9 @@ class Owners:
         known = MANAGERS.get(owner)
         if known is None:
             label = f"{PART_OF_LABEL}={applyset_id(parent_id(self._environment, component))}"
-            return Standing(owner, hint=f"take it out of git, or hand it over with: kubectl label ... {label}")
+            return Standing(
+                owner, hint=f"take it out of git, or hand it over with: kubectl label KIND NAME -n NAMESPACE {label}"
+            )
         hint = f"take it out of git, or add {owner} to policy.adopt in environment.yaml"
         found = [entry for entry in entries(live) if entry.manager in known and not entry.subresource]
         return Standing(owner, managers=tuple(dict.fromkeys(entry.manager for entry in found)), hint=hint)

@@ -55,6 +55,9 @@ def test_what_waits_is_not_written_and_can_be_acknowledged(
     assert "the window '0 0 * * *' (UTC, 24h) denies changes; none opens within a year" in refused.out
     plan = platform.expect(4, "diff", name, "-o", "json").json
     assert [(item["rule"], item["acknowledgeable"]) for item in plan["refusals"]] == [("window", True)]
+    answer = platform.expect(4, "apply", name, "--yes", "-o", "json")
+    assert answer.json["refusals"] == plan["refusals"], "the plan, in the place of a report"
+    assert f"reconciler apply {name} --acknowledge {plan['plan']}" in answer.err
     platform.expect(4, "apply", name, "--acknowledge", "0123456789abcdef")
     assert kubectl("get", "namespaces", name, "--ignore-not-found") == ""
     platform.expect(0, "apply", name, "--acknowledge", plan["plan"])
