@@ -65,8 +65,23 @@ def pruning(name: str, parent: str, namespace: str) -> tuple[str, ...]:
     return ("apply", "--server-side", "--prune", f"--applyset=configmap/{parent}", "-n", namespace, "-f", "-")
 
 
+def test_our_parents_are_valid_to_kubectl(shop: Platform, control_plane: Sandbox) -> None:
+    """Told that the tool is its own, it takes id, kinds and namespaces for good, and prunes by them what is a member."""
+    name = shop.name
+    shop.expect(0, "apply", name, "--yes")
+    parent = ("configmap", f"{name}.web", "-n", SYSTEM)
+    told(control_plane, "annotate", *parent, "--overwrite", "applyset.kubernetes.io/tooling=kubectl/v1.37.2")
+    told(control_plane, "create", "configmap", "stranger", "-n", name)
+    body = OTHER.replace("name: other", f"name: {name}").replace("%N", SYSTEM)
+    pruned = told(control_plane, *pruning(name, f"{name}.web", SYSTEM), stdin=body)
+    assert "configmap/settings pruned" in pruned
+    left = told(control_plane, "get", "configmaps", "-n", name, "-o", "name").split()
+    assert left == ["configmap/kube-root-ca.crt", "configmap/stranger"]
+    told(control_plane, "delete", "configmap", name, f"{name}.web", "-n", SYSTEM)
+
+
 def test_kubectl_takes_our_parent_for_an_applyset_of_another_tool(shop: Platform, control_plane: Sandbox) -> None:
-    """It finds nothing wrong with labels, id and annotations, and refuses by the tooling alone."""
+    """It refuses by the tooling annotation, as KEP-3659 wants, and deletes nothing."""
     name = shop.name
     shop.expect(0, "apply", name, "--yes")
     told(control_plane, "create", "namespace", SYSTEM, "--dry-run=client")
