@@ -2,6 +2,9 @@
 
 APScheduler drops a run that comes while another of the same job is under way, so what was pushed in the meantime would
 wait for a whole interval. Here the environment is marked dirty instead, and runs again right after.
+
+It also goes by the time of day: set back by an hour, nothing would run for an hour. So the time of day is compared with the
+monotonic clock, and where it was set, everything runs at once.
 """
 
 from __future__ import annotations
@@ -16,10 +19,19 @@ from typing import TYPE_CHECKING, Any, Final
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from reconciler.clock import SystemClock
+from reconciler.telemetry import logger
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from reconciler.clock import Clock
+
+SYSTEM_CLOCK: Final = SystemClock()
+
 JITTER: Final = 0.1  # of the interval, at most; added to it
+LOOK_EVERY: Final = 5.0  # seconds between two looks at the time of day
+SET: Final = 2.0  # seconds that it has to be off to count as set, and not as adjusted bit by bit
 
 
 @dataclass(slots=True)
@@ -35,8 +47,10 @@ class _Job:
 class Schedule:
     """The jobs of an agent. All methods are called from the event loop that it was started in."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, look_every: float = LOOK_EVERY) -> None:
         """Begin empty; nothing runs before `start`."""
+        self._clock, self._look_every = clock, look_every
+        self._watch: asyncio.Task[None] | None = None
         # a late job still runs (misfire_grace_time None), several late ones once (coalesce)
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler: Any = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
@@ -47,9 +61,12 @@ class Schedule:
     def start(self) -> None:
         """Begin to run jobs."""
         self._scheduler.start()
+        self._watch = asyncio.get_running_loop().create_task(self._watch_time())
 
     def close(self) -> None:
         """End everything, runs under way included."""
+        if self._watch is not None:
+            self._watch.cancel()
         self._scheduler.shutdown(wait=False)
 
     def put(self, name: str, interval: float, run: Callable[[], Awaitable[None]]) -> None:
@@ -101,6 +118,20 @@ class Schedule:
         when = _now() + timedelta(seconds=seconds)
         if job is not None and when < self._scheduler.get_job(job.id).next_run_time:
             self._scheduler.modify_job(job.id, next_run_time=when)
+
+    async def _watch_time(self) -> None:
+        """Run everything whenever the time of day was set."""
+        offset = self._offset()
+        while True:
+            await asyncio.sleep(self._look_every)
+            before, offset = offset, self._offset()
+            if abs(offset - before) > SET:
+                logger().warning("clock.set", seconds=round(offset - before, 3))
+                for name in self._jobs:
+                    self.now(name)
+
+    def _offset(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
     async def _run(self, job: _Job) -> None:
         async with job.one:

@@ -101,6 +101,33 @@ def test_bursts_of_errors_are_outlasted_and_nothing_is_written_twice(shop: Platf
     shop.expect(0, "diff", shop.name, "--exit-code")
 
 
+@pytest.mark.parametrize(("status", "reason"), [(429, "TooManyRequests"), (500, "InternalError"), (503, "Unavailable")])
+def test_bursts_of_errors_at_reads_are_outlasted(shop: Platform, between: Proxy, status: int, reason: str) -> None:
+    """Discovery, schemas, lists, dry-runs, the lists before deletions: each is refused at first, and none counts as empty."""
+    shop.expect(0, "apply", shop.name, "--yes")
+    write(shop, between, 60, value="2")
+    between.log.clear()
+    refused = set()
+
+    def rule(seen: Seen) -> Fault | None:
+        what = (seen.method, seen.path, "watch" in seen.query, "labelSelector" in seen.query)
+        if seen.writes or what in refused:
+            return None
+        refused.add(what)
+        return Fault(status, reason, {"Retry-After": "0"} if status == 429 else {})
+
+    between.rule = rule
+    shop.variables["RECONCILER_CACHE_DIR"] += "-cold"  # what is known of the server is asked for again
+    shop.expect(0, "apply", shop.name, "--yes")
+    assert len(refused) > 60, "each dry-run is one"
+    assert Counter(seen.method for seen, code in between.log if seen.writes and "/c-" in seen.path and code == 200) == {
+        "PATCH": 60,
+        "DELETE": 60,
+    }
+    between.rule = lambda _: None
+    shop.expect(0, "diff", shop.name, "--exit-code")
+
+
 def test_a_connection_that_breaks_in_an_answer_is_made_again(shop: Platform, between: Proxy) -> None:
     """Nobody knows whether the write arrived: server-side apply may be sent again, and ends in the same state."""
     between.rule = lambda seen: Fault(drop=True) if seen.writes and seen.nth == 1 and "/c-1" in seen.path else None

@@ -1,21 +1,25 @@
-"""kill -9 at random moments of apply and prune: whatever was under way, the next run ends at exactly what git wants."""
+"""kill -9 at random writes of apply and prune: whatever was under way, the next run ends at exactly what git wants."""
 
 from __future__ import annotations
 
 import json
 import random
-import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.conftest import platform
+from tests.faults.proxy import proxy
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from reconciler.sandbox.control import Sandbox
     from tests.e2e.conftest import Platform
+    from tests.faults.proxy import Fault, Seen
 
 __all__ = ["platform"]
 pytestmark = pytest.mark.cluster
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.cluster
 KILLS = 50
 ROUND = 5  # kills between two runs that may end
 SEED = 20_301_231
+LEASE = ("lease", "-n", "reconciler-system", "--ignore-not-found")
 
 ENVIRONMENT = """\
     apiVersion: reconciler.dev/v1alpha1
@@ -89,8 +94,9 @@ def write(platform: Platform, context: str, side: str) -> dict[str, set[str]]:
     return {part: {f"{body['kind']}/{body['metadata']['name']}" for body in bodies} for part, bodies in parts.items()}
 
 
-def live(kubectl: Callable[..., str], name: str, kinds: str) -> Iterator[dict[str, Any]]:
+def live(kubectl: Callable[..., str], name: str) -> Iterator[dict[str, Any]]:
     """Yield what carries our label, or what we have applied and is without it."""
+    kinds = f"configmaps,secrets,widgets.{name}.example.com"
     for item in json.loads(kubectl("get", kinds, "-n", name, "-o", "json", "--show-managed-fields"))["items"]:
         managers = {entry["manager"] for entry in item["metadata"].get("managedFields", ())}
         labels = item["metadata"].get("labels", {})
@@ -98,42 +104,73 @@ def live(kubectl: Callable[..., str], name: str, kinds: str) -> Iterator[dict[st
             yield item
 
 
-def test_a_run_that_is_killed_at_any_moment_is_continued(
-    platform: Platform, control_plane: Sandbox, kubectl: Callable[..., str]
+def check(platform: Platform, kubectl: Callable[..., str], expected: dict[str, set[str]], uids: dict[str, str]) -> None:
+    """Look whether exactly what git wants is there, with its uids, and the inventories of its components."""
+    name = platform.name
+    found = list(live(kubectl, name))
+    assert {f"{item['kind']}/{item['metadata']['name']}" for item in found} == set().union(*expected.values())
+    moved = {item["metadata"]["name"]: item["metadata"]["uid"] for item in found}
+    kept = [key for key in moved if key.startswith(("shared", "moving"))]
+    assert {key: moved[key] for key in kept} == {key: uids[key] for key in kept}, "moves and updates keep uids"
+    parents = kubectl("get", "configmaps", "-n", "reconciler-system", "-l", "applyset.kubernetes.io/id", "-o", "name")
+    ours = {line.removeprefix(f"configmap/{name}.") for line in parents.split() if f"/{name}." in line}
+    assert ours == {"base", *expected}
+    platform.expect(0, "diff", name, "--exit-code")
+
+
+@dataclass(slots=True)
+class Killer:
+    """Kills a run in the moment in which it sends its k-th write, and keeps what that was."""
+
+    k: int = 0
+    victim: subprocess.Popen[str] | None = None
+    writes: int = 0
+    last: str = ""
+
+    def __call__(self, seen: Seen) -> Fault | None:
+        """Let everything pass; what is under way arrives, as it does when a process dies."""
+        if seen.writes and self.writes < self.k:
+            self.writes += 1
+            self.last = seen.method
+            if self.writes == self.k and self.victim is not None:
+                self.victim.kill()
+        return None
+
+
+def test_a_run_that_is_killed_at_any_write_is_continued(
+    platform: Platform, control_plane: Sandbox, kubectl: Callable[..., str], tmp_path: Path
 ) -> None:
-    """Fifty runs die between two commits; every fifth time the next run has to bring about exactly what git wants."""
+    """Fifty runs die between two commits; every fifth time the next run has to bring about exactly what git wants.
+
+    The Lease of a dead run is taken away so that nobody waits for it, but the last one: that one is waited for.
+    """
     name, context, chance = platform.name, f"sandbox-{control_plane.name}", random.Random(SEED)  # noqa: S311 - no secret
     apply = ("apply", name, "--yes", "--no-wait", "--lock-timeout", "30")
     write(platform, context, "a")
     platform.expect(0, *apply)
-    kinds = f"configmaps,secrets,widgets.{name}.example.com"
-    uids = {item["metadata"]["name"]: item["metadata"]["uid"] for item in live(kubectl, name, kinds)}
-    begun = time.monotonic()
-    write(platform, context, "b")
-    platform.expect(0, *apply)
-    whole = time.monotonic() - begun
-
-    side = "b"
-    for number in range(KILLS):
-        side = "a" if side == "b" else "b"
-        write(platform, context, side)
-        process = platform.start(*apply)
-        time.sleep(chance.uniform(0.3, 1.1) * whole)
-        process.kill()
-        process.communicate()
-        kubectl("delete", "lease", f"reconciler-{name}", "-n", "reconciler-system", "--ignore-not-found")
-        if number % ROUND == ROUND - 1:
+    uids = {item["metadata"]["name"]: item["metadata"]["uid"] for item in live(kubectl, name)}
+    with proxy(control_plane) as between:
+        platform.kubeconfig = between.kubeconfig(tmp_path)
+        write(platform, context, "b")
+        platform.expect(0, *apply)
+        whole, side, hits = len(between.written()), "b", list[str]()
+        while len(hits) < KILLS:
+            side = "a" if side == "b" else "b"
             expected = write(platform, context, side)
-            platform.expect(0, *apply)
-            found = list(live(kubectl, name, kinds))
-            there = {f"{item['kind']}/{item['metadata']['name']}" for item in found}
-            assert there == set().union(*expected.values()), f"after kill {number + 1} of seed {SEED}"
-            moved = {item["metadata"]["name"]: item["metadata"]["uid"] for item in found}
-            kept = [key for key in moved if key.startswith(("shared", "moving"))]
-            assert {key: moved[key] for key in kept} == {key: uids[key] for key in kept}, "moves and updates keep uids"
-            parents = kubectl(
-                "get", "configmaps", "-n", "reconciler-system", "-l", "applyset.kubernetes.io/id", "-o", "name"
-            )
-            ours = {line.removeprefix(f"configmap/{name}.") for line in parents.split() if f"/{name}." in line}
-            assert ours == {"base", *expected}
-            platform.expect(0, "diff", name, "--exit-code")
+            between.rule = killer = Killer(chance.randint(1, whole))
+            killer.victim = platform.start(*apply)
+            killer.victim.communicate()
+            if killer.victim.returncode == 0:  # what was left to do had fewer writes
+                continue
+            assert killer.victim.returncode == -9
+            hits.append(killer.last)
+            last = len(hits) == KILLS
+            dead = kubectl("get", *LEASE, f"reconciler-{name}", "-o", "jsonpath={.spec.holderIdentity}")
+            if not last:
+                kubectl("delete", *LEASE, f"reconciler-{name}")
+            if len(hits) % ROUND == 0:
+                told = platform.expect(0, *apply).err
+                assert f"waiting for {dead}" in told or not (last and dead)
+                check(platform, kubectl, expected, uids)
+    assert hits.count("PATCH") > ROUND, "runs died while they applied"
+    assert hits.count("DELETE") > ROUND, "and while they pruned"

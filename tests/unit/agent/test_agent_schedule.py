@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from reconciler.agent.schedule import JITTER, Schedule
+from reconciler.clock import SystemClock
 from tests.unit.agent.world import until
 
 if TYPE_CHECKING:
@@ -50,6 +52,16 @@ class Runs:
             await self.go.wait()
         finally:
             self.now -= 1
+
+
+class JumpingClock(SystemClock):
+    """The clock of this machine, beside a time of day that somebody sets."""
+
+    jump = timedelta()
+
+    def now(self) -> datetime:
+        """Return the time of day, as far off as it was set."""
+        return super().now() + self.jump
 
 
 def next_run(schedule: Schedule, name: str) -> float:
@@ -201,6 +213,24 @@ async def test_the_interval_can_be_changed() -> None:
         await until(lambda: runs.begun)
         schedule.change("dev", 0.03)
         await until(lambda: runs.begun >= 4)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_where_the_time_of_day_is_set_everything_runs_at_once(hours: int) -> None:
+    """Jobs are planned by the time of day: set back by an hour, each would wait for an hour and its interval."""
+    runs, clock = Runs(), JumpingClock()
+    schedule = Schedule(clock, look_every=0.02)
+    schedule.start()
+    try:
+        schedule.put("dev", LONG, runs)
+        await until(lambda: runs.begun == 1)
+        await asyncio.sleep(0.1)
+        clock.jump = timedelta(hours=hours)
+        await until(lambda: runs.begun == 2)
+        await asyncio.sleep(0.1)
+        assert runs.begun == 2
+    finally:
+        schedule.close()
 
 
 async def test_jitter_spreads_runs_within_a_tenth() -> None:
