@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Forbidden, NotFound, Unavailable, UnsafePlan
 from reconciler.model.api import ApiResource
-from reconciler.model.applyset import ENVIRONMENT_LABEL, ID_LABEL, SYSTEM_NAMESPACE, Inventory, foreign, read_parent
+from reconciler.model.applyset import (
+    ENVIRONMENT_LABEL,
+    ID_LABEL,
+    SYSTEM_NAMESPACE,
+    Inventory,
+    foreign,
+    parent_id,
+    read_parent,
+)
 from reconciler.model.identity import GroupKind, ObjectId
 from reconciler.model.observation import Observation
 
@@ -71,6 +79,9 @@ async def _observed(cluster: Cluster, desired: Desired, selector: str, begun: Be
     parents = [body for body in config_maps.values() if _is_parent(body)]
     _refuse_foreign(parents)
     inventories = {found.component: found for found in map(read_parent, parents)}
+    new = [name for name, items in desired.components.items() if items and name not in inventories]
+    if new:
+        _refuse_foreign(await _taken(cluster, desired.environment, new))
     live = {identity: body for identity, body in config_maps.items() if not _is_parent(body)}
     wanted = {item.id: item for _, item in desired.resources}
     _refuse_unknown(wanted.values(), inventories.values(), discovery)
@@ -94,6 +105,13 @@ async def _observed(cluster: Cluster, desired: Desired, selector: str, begun: Be
     )
 
 
+async def _taken(cluster: Cluster, environment: str, components: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the parents of ApplySets that are where components without an inventory will have theirs."""
+    names = {parent_id(environment, name).name for name in components}
+    listed = cluster.list(CONFIG_MAPS, namespace=SYSTEM_NAMESPACE, selector=ID_LABEL, metadata_only=True)
+    return [body async for body in listed if body["metadata"]["name"] in names]
+
+
 def _refuse_foreign(parents: Iterable[Mapping[str, Any]]) -> None:
     """Raise UnsafePlan where an inventory is not ours: what it says of its members may not be believed."""
     told = [
@@ -104,7 +122,8 @@ def _refuse_foreign(parents: Iterable[Mapping[str, Any]]) -> None:
     if told:
         raise UnsafePlan(
             f"an inventory of this environment is not of our making: {'; '.join(told)}. "
-            "Nothing was written: put it right, or delete the ConfigMap; the next apply makes it again"
+            "Nothing was written: put it right, or delete the ConfigMap, and the next apply makes it again; or give the "
+            "component another name, where another tool needs it"
         )
 
 

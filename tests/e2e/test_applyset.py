@@ -112,10 +112,12 @@ def test_an_applyset_of_kubectl_is_taken_over_only_where_that_is_allowed(
 
 
 def test_a_parent_of_kubectl_under_our_name_is_left_to_it(shop: Platform, control_plane: Sandbox) -> None:
+    """It does not bear our labels, and is found before the first write all the same."""
     name = shop.name
     run(control_plane, "create", "namespace", SYSTEM)
     told(control_plane, *pruning(name, f"{name}.web", SYSTEM), stdin=OTHER.replace("%N", SYSTEM))
-    shop.expect(1, "apply", name, "--yes")
+    refused = shop.expect(4, "apply", name, "--yes")
+    assert f"ConfigMap/{name}.web -n {SYSTEM}: its annotation applyset.kubernetes.io/tooling is kubectl/" in refused.err
     parent = json.loads(told(control_plane, "get", "configmap", f"{name}.web", "-n", SYSTEM, "-o", "json"))
     assert parent["metadata"]["annotations"]["applyset.kubernetes.io/tooling"].startswith("kubectl/")
     assert run(control_plane, "get", "configmap", "settings", "-n", name).returncode != 0

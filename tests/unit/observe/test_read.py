@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.errors import ClusterError, Forbidden, Unavailable
+from reconciler.errors import ClusterError, Forbidden, Unavailable, UnsafePlan
 from reconciler.model import applyset
 from reconciler.model.applyset import Inventory, member_labels, parent_body, parent_id
 from reconciler.model.identity import GroupKind, GroupVersionKind, ObjectId
@@ -85,6 +85,23 @@ async def test_kinds_that_only_the_inventory_knows_are_listed(cluster: FakeClust
     assert found.unserved == frozenset(), "git does not want the kind that is gone"
 
 
+@pytest.mark.parametrize("tool", ["kubectl/v1.37.2", "reconciler/v1"])
+async def test_a_parent_of_another_tool_under_our_name_is_found_though_it_has_no_label_of_ours(
+    cluster: FakeCluster, tool: str
+) -> None:
+    """One of ours that lost its labels gets them back; both cost one list, and only where an inventory is missing."""
+    body = inventory()
+    body["metadata"]["labels"] = {applyset.ID_LABEL: body["metadata"]["labels"][applyset.ID_LABEL]}
+    body["metadata"]["annotations"][applyset.TOOLING] = tool
+    cluster.seed(body)
+    if tool.startswith("kubectl"):
+        with pytest.raises(UnsafePlan, match=f"ConfigMap/dev.app -n reconciler-system: .* is {tool}, expected"):
+            await observe(cluster, desired(MEMBERS), "dev")
+    else:
+        await observe(cluster, desired(MEMBERS), "dev")
+    assert len([call for call in cluster.sent("list") if call.namespace == applyset.SYSTEM_NAMESPACE]) == 1
+
+
 async def test_other_environments_are_not_seen(cluster: FakeCluster) -> None:
     other = thing("ConfigMap", "theirs", data={"a": "1"})
     other["metadata"]["labels"] = member_labels("prod", "app")
@@ -113,7 +130,7 @@ async def test_wanted_objects_of_others_are_found_whole(cluster: FakeCluster, co
     assert body["data"] == {"a": "2"}
     assert body["metadata"]["managedFields"]
     assert "shop" in found.namespaces
-    bare = [call for call in cluster.sent("list") if call.details.get("metadata_only") and call.kind == "ConfigMap"]
+    bare = [call for call in cluster.sent("list") if call.details.get("metadata_only") and call.namespace == "shop"]
     assert (len(bare), len(cluster.sent("get"))) == ((0, 3) if count == 3 else (1, 1))
 
 
