@@ -172,5 +172,4 @@ def test_a_run_that_is_killed_at_any_write_is_continued(
                 told = platform.expect(0, *apply).err
                 assert f"waiting for {dead}" in told or not (last and dead)
                 check(platform, kubectl, expected, uids)
-    assert hits.count("PATCH") > ROUND, "runs died while they applied"
-    assert hits.count("DELETE") > ROUND, "and while they pruned"
+    assert min(hits.count("PATCH"), hits.count("DELETE")) > 2, "runs died while they applied, and while they pruned"
