@@ -37,12 +37,13 @@ class Prediction:
     """The answer to one dry-run apply: the object as it would be, or why the server would not have it.
 
     Neither is there where an earlier dry-run of the same question changed nothing. `applied`: an earlier run has applied
-    this very content, and the server did not keep it.
+    this very content, and the server did not keep it. `forced`: it was asked with force.
     """
 
     body: dict[str, Any] | None = None
     error: ClusterError | None = None
     applied: bool = False
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,6 @@ async def _ask(cluster: Cluster, question: Question, memory: Memory) -> tuple[Ob
             question.resource, question.body, field_manager=FIELD_MANAGER, force=question.force, dry_run=True
         )
     except ClusterError as error:
-        return question.id, Prediction(error=error, applied=applied)
+        return question.id, Prediction(error=error, applied=applied, forced=question.force)
     memory.keep_accepted(question)
-    return question.id, Prediction(body, applied=applied)
+    return question.id, Prediction(body, applied=applied, forced=question.force)

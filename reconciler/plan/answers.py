@@ -97,10 +97,15 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     prediction = prediction or UNASKED
     blind = _unpredictable(prediction.error)
     if settled.refused or (prediction.error is not None and not blind):
-        change = replace(change, force=settled.force, fields=changes(comparison, None))
+        change = replace(change, force=settled.force or prediction.forced, fields=changes(comparison, None))
         return _failed(case, change, prediction.error, settled)
     body = prediction.body
-    change = replace(change, force=settled.force, fields=changes(comparison, body), notes=(*change.notes, *blind))
+    change = replace(
+        change,
+        force=settled.force or prediction.forced,
+        fields=changes(comparison, body),
+        notes=(*change.notes, *blind),
+    )
     if case.served is None:
         return _in_a_new_version(case, change)
     if prediction is UNASKED or not marks:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model import tree
 from reconciler.model.path import format_path
@@ -25,11 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reconciler.environment import Policy, Stance
+    from reconciler.errors import Conflict
     from reconciler.model.path import FieldPath
     from reconciler.model.resource import Resource
     from reconciler.model.schema import Schema
     from reconciler.model.tree import Map
     from reconciler.plan.managed import Entry
+
+
+_NAMED: Final = re.compile(r'conflict with "(?P<manager>[^"]+)"(?: with subresource "(?P<subresource>[^"]*)")?')
+"""What the server says in each cause (k8s.io/apimachinery/pkg/util/managedfields/internal, conflict.go)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,22 @@ def find(
                 key = (held, entry.manager, entry.subresource)
                 found[key] = Clash(held, entry, value, stance(entry, policy, taken))
     return tuple(found.values())
+
+
+def winnable(error: Conflict, live: Mapping[str, Any], policy: Policy, taken: Sequence[str] = ()) -> bool:
+    """Whether every manager that the server names in a conflict is one whose fields may be forced.
+
+    The server compares atomic lists as they were written, with defaults and empty fields: what it calls a conflict may be
+    the same to us, such as the volumeClaimTemplates of a StatefulSet.
+    """
+    causes: Any = error.details.get("causes")
+    texts = [str(cause.get("message", "")) for cause in causes if isinstance(cause, dict)] if causes else []
+    named = [_NAMED.match(text) for text in texts]
+    if not named or not all(named):
+        return False
+    names = {(found["manager"], found["subresource"] or "") for found in named if found is not None}
+    held = [entry for entry in entries(live) if (entry.manager, entry.subresource) in names]
+    return bool(held) and all(stance(entry, policy, taken) == "force" for entry in held)
 
 
 def stance(entry: Entry, policy: Policy, taken: Sequence[str] = ()) -> Stance:

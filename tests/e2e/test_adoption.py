@@ -69,6 +69,22 @@ def service(name: str) -> dict[str, Any]:
     }
 
 
+def stateful_set(name: str) -> dict[str, Any]:
+    """Return one without Pods, whose templates of claims are an atomic list that the server completes with defaults."""
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    template = {
+        "metadata": {"labels": {"app": "db"}},
+        "spec": {"containers": [{"name": "db", "image": "example.com/db:1"}]},
+    }
+    spec = {"replicas": 0, "serviceName": "web", "selector": {"matchLabels": {"app": "db"}}, "template": template}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "web", "namespace": name},
+        "spec": {**spec, "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}]},
+    }
+
+
 def marked(body: dict[str, Any], marks: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Return an object as a tool writes it, with an annotation that git does not have."""
     metadata = body["metadata"]
@@ -83,7 +99,7 @@ def test_a_workload_is_taken_over(
 ) -> None:
     owner, write, marks, goes = TOOLS[tool]
     name = platform.name
-    bodies = [deployment(name), service(name)]
+    bodies = [deployment(name), service(name), stateful_set(name)]
     kubectl("create", "namespace", name)
     for body in bodies:
         kubectl(*write, "-f", "-", stdin=json.dumps(marked(body, marks)))
@@ -106,7 +122,7 @@ def test_a_workload_is_taken_over(
     note = [
         item for change in plan["changes"] for item in change["fields"] if item["path"] == "metadata.annotations.note"
     ]
-    assert [item["op"] for item in note] == (["remove", "remove"] if goes else [])
+    assert [item["op"] for item in note] == (["remove"] * len(bodies) if goes else [])
     assert bool(plan["warnings"]) is (owner == "argocd" or bool(marks))
     platform.expect(0, "apply", name, "--yes")
 
@@ -126,10 +142,9 @@ def test_a_workload_is_taken_over(
 
 
 def live(kubectl: Callable[..., str], name: str) -> dict[str, Any]:
-    found = json.loads(kubectl("get", "deployment,service", "web", "-n", name, "-o", "json", "--show-managed-fields"))[
-        "items"
-    ]
-    return {item["kind"]: item for item in found}
+    kinds = "deployment,service,statefulset"
+    found = json.loads(kubectl("get", kinds, "web", "-n", name, "-o", "json", "--show-managed-fields"))
+    return {item["kind"]: item for item in found["items"]}
 
 
 def running(kubectl: Callable[..., str], name: str) -> set[str]:
