@@ -86,11 +86,19 @@ class Owners:
         if known is None:
             label = f"{PART_OF_LABEL}={applyset_id(parent_id(self._environment, component))}"
             return Standing(
-                owner, hint=f"take it out of git, or hand it over with: kubectl label KIND NAME -n NAMESPACE {label}"
+                owner, hint=f"take it out of git, or hand it over with: kubectl label {_words(live)} {label}"
             )
         hint = f"take it out of git, or add {owner} to policy.adopt in environment.yaml"
         found = [entry for entry in entries(live) if entry.manager in known and not entry.subresource]
         return Standing(owner, managers=tuple(dict.fromkeys(entry.manager for entry in found)), hint=hint)
+
+
+def _words(live: Mapping[str, Any]) -> str:
+    """Return an object as kubectl's arguments name it: by kind, version and group, for a kind may be of several groups."""
+    group, _, version = str(live["apiVersion"]).rpartition("/")
+    kind = f"{live['kind']}.{version}.{group}" if group else str(live["kind"])
+    metadata = live["metadata"]
+    return f"{kind} {metadata['name']}" + (f" -n {metadata['namespace']}" if metadata.get("namespace") else "")
 
 
 def tool(live: Mapping[str, Any]) -> str:

@@ -75,9 +75,9 @@ class Repository:
         """Apply the environment and return the report."""
         return json.loads(self.run("apply", ENVIRONMENT, "--yes", "-o", "json"))
 
-    def diff(self) -> Any:
+    def diff(self, expect: Iterable[int] = (0,)) -> Any:
         """Return the plan of the environment."""
-        return json.loads(self.run("diff", ENVIRONMENT, "-o", "json"))
+        return json.loads(self.run("diff", ENVIRONMENT, "-o", "json", expect=expect))
 
     def settle(self, upstream: str, left_out: Iterable[str]) -> None:
         """Commit what is particular about this place, one commit a reason."""

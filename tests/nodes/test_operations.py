@@ -89,6 +89,10 @@ def test_a_node_is_drained_and_taken_back_by_commits(lab: Lab) -> None:
     (folder / "node-2.yaml").write_text(DRAINED)
     lab.repository.edit_environment(lambda spec: spec["components"].append({"name": "nodes", "path": "nodes"}))
     lab.repository.commit("Drain node-2")
+    (refusal,) = lab.repository.diff(expect=(0, 4))["refusals"]
+    lab.kubectl(
+        *refusal["hint"].rpartition("kubectl ")[2].split()
+    )  # its kubelet made it: handing it over is for people
     lab.repository.run("apply", ENVIRONMENT, "--yes", "--no-wait", "-o", "json")
     lab.wait("only what belongs to every node is on it", lambda: not _movable(lab, "node-2"), 120)
     lab.wait("DNS answers from the other node", lambda: len(_of_dns(lab, "node-1")) == 2, 120)

@@ -22,7 +22,7 @@ FLUX = "helm.toolkit.fluxcd.io"
 
 def live(**metadata: object) -> dict[str, object]:
     """Return a live object."""
-    return {"metadata": metadata}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", **metadata}}
 
 
 def written(manager: str, operation: str = "Update", subresource: str = "") -> dict[str, object]:
@@ -80,7 +80,8 @@ def test_a_member_of_another_component_has_moved() -> None:
 def test_somebody_else_can_hand_over() -> None:
     """Where no name of policy.adopt fits, the hint names the label that makes the object ours."""
     standing = OWNERS.standing(live(managedFields=[written("terraform")]), "web")
-    assert f"{PART_OF_LABEL}={member_labels('dev', 'web')[PART_OF_LABEL]}" in standing.hint
+    label = f"{PART_OF_LABEL}={member_labels('dev', 'web')[PART_OF_LABEL]}"
+    assert standing.hint.endswith(f"kubectl label Deployment.v1.apps web -n shop {label}")
 
 
 def test_what_was_asked_for_is_merged_and_what_may_be_defaults_is_dropped() -> None:
