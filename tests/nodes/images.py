@@ -123,6 +123,21 @@ METRICS_SERVER: Final = Image(
     (Program(sources.METRICS_SERVER, "metrics-server", "/metrics-server"),),
     settings=Settings(("/metrics-server",), user="65534"),
 )
+INFLUXDB: Final = Image(
+    "docker.io/library/influxdb:2.9.1",
+    (Program(sources.INFLUXDB, "influxd", "/usr/local/bin/influxd"),),
+    packages=SHELL,
+    links=APPLETS,
+    files=(("/entrypoint.sh", (sources.ADDED / "influxdb.sh").read_text()),),
+    settings=Settings(("/entrypoint.sh",), ("influxd",)),
+    note="without its web page and the `influx` command; its first start is set up by a script of ours",
+)
+TELEGRAF: Final = Image(
+    "docker.io/library/telegraf:1.39.3",
+    (Program(sources.TELEGRAF, "telegraf", "/usr/bin/telegraf"),),
+    settings=Settings(("/usr/bin/telegraf",)),
+    note="with the plugins that the platform's configuration uses, by Telegraf's own build tags, and no others",
+)
 
 IMAGES: Final = (
     BUSYBOX,
@@ -138,4 +153,6 @@ IMAGES: Final = (
     NODE_EXPORTER,
     KUBE_STATE_METRICS,
     METRICS_SERVER,
+    INFLUXDB,
+    TELEGRAF,
 )
