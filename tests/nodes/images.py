@@ -163,6 +163,21 @@ RECONCILER: Final = Image(
     ),
     note="the working tree, on Debian's Python 3.13 instead of 3.11; without ssh and certificates of public authorities",
 )
+GLUSTERFS: Final = Image(
+    "registry.registry.svc:5000/glusterfs:11.1",
+    packages=(
+        *SHELL, "attr", "glusterfs-cli", "glusterfs-client", "glusterfs-common", "glusterfs-server", "libacl1",
+        "libaio1t64", "libattr1", "libblkid1", "libcom-err2", "libedit2", "libgfapi0", "libgfchangelog0",
+        "libgfrpc0", "libgfxdr0", "libglusterfs0", "libgssapi-krb5-2", "libicu76", "libk5crypto3",
+        "libkeyutils1", "libkrb5-3", "libkrb5support0", "libmount1", "libpcre2-8-0",
+        "libselinux1", "libtirpc-common", "libtirpc3t64",
+        "liburcu8t64", "libxml2", "mount", *project.PACKAGES,
+    ),
+    links=(*APPLETS, ("/usr/bin/python3", "python3.13"), ("/var/run", "/run")),
+    files=(("/run/gluster/.keep", ""), ("/var/log/glusterfs/.keep", "")),
+    settings=Settings(("/usr/sbin/glusterd", "--no-daemon")),
+    note="nobody publishes this one: the server and the client, for volumes outside of the cluster",
+)  # fmt: skip
 
 IMAGES: Final = (
     BUSYBOX,
@@ -181,4 +196,5 @@ IMAGES: Final = (
     INFLUXDB,
     TELEGRAF,
     RECONCILER,
+    GLUSTERFS,
 )
