@@ -84,6 +84,29 @@ class Source:
         return f"{self.name}-{self.version}-{hashlib.sha256(repr(self).encode()).hexdigest()[:10]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Crate:
+    """A library in Rust that a Go module carries in one of its folders, beside a Cargo.lock that pins what it needs."""
+
+    name: str
+    module: str
+    version: str
+    digest: str
+    folder: str
+
+    @property
+    def key(self) -> str:
+        """What its folder in the cache is called."""
+        return f"lib{self.name}-{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Linked(Source):
+    """A Source that links such libraries; pkg-config tells it where they are."""
+
+    libraries: tuple[Crate, ...] = ()
+
+
 HELM: Final = Module(
     "helm", "4.3.1", ("helm.sh/helm/v4/cmd/helm",), "-X helm.sh/helm/v4/internal/version.version=v4.3.1"
 )
@@ -116,8 +139,8 @@ REGISTRY: Final = Source(
 SOPS: Final = Module("sops", "3.13.3", ("github.com/getsops/sops/v3/cmd/sops", "filippo.io/age/cmd/age-keygen"))
 
 
-def built(program: Module | Source, tell: Callable[[str], None]) -> Path:
-    """Return the folder with a module's programs, built at the first call; raises SandboxError where it cannot be."""
+def built(program: Module | Source | Crate, tell: Callable[[str], None]) -> Path:
+    """Return the folder with what a module builds, built at the first call; raises SandboxError where it cannot be."""
     home = cache_dir() / "programs" / program.key
     if not home.is_dir():
         with locks.held(home.parent / ".lock", lambda: tell(f"waiting for another process: {program.name}")):
@@ -126,31 +149,60 @@ def built(program: Module | Source, tell: Callable[[str], None]) -> Path:
     return home
 
 
-def _build(program: Module | Source, home: Path, tell: Callable[[str], None]) -> None:
+def _build(program: Module | Source | Crate, home: Path, tell: Callable[[str], None]) -> None:
     """Build into a folder of another name, which then gets its own: what is there is whole."""
     go = gobuild.toolchain(home.parent, tell=tell)
+    libraries = program.libraries if isinstance(program, Linked) else ()
+    for library in libraries:
+        if not (home.parent / library.key).is_dir():
+            _build(library, home.parent / library.key, tell)
     tell(f"building {program.name} {program.version} from its Go module (minutes, once)")
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}.") as scratch:
         part = Path(scratch) / home.name
         part.mkdir()
-        options: tuple[str, ...] = ("-trimpath", "-ldflags", f"-s -w {program.flags}", "-o", f"{part}/")
-        if isinstance(program, Module):
-            folder, cgo = program.folder, False
+        if isinstance(program, Crate):
+            _compile_crate(go, program, Path(scratch), home)
         else:
-            folder, cgo = _sources(go, program, Path(scratch)), program.cgo
-            options = ("-tags", program.tags, *options)
-        settings = {**SETTINGS, "CGO_ENABLED": "1" if cgo else "0"}
-        _go(go, ("build", *options, *program.packages), folder, settings, program.name)
+            settings = {"PKG_CONFIG_PATH": ":".join(str(home.parent / library.key) for library in libraries)}
+            _compile(go, program, Path(scratch), part, settings)
         part.replace(home)
+
+
+def _compile(go: str, program: Module | Source, scratch: Path, part: Path, settings: dict[str, str]) -> None:
+    options: tuple[str, ...] = ("-trimpath", "-ldflags", f"-s -w {program.flags}", "-o", f"{part}/")
+    if isinstance(program, Module):
+        folder, cgo = program.folder, False
+    else:
+        folder, cgo = _sources(go, program, scratch), program.cgo
+        options = ("-tags", program.tags, *options)
+    settings = {**SETTINGS, **settings, "CGO_ENABLED": "1" if cgo else "0"}
+    _run((go, "build", *options, *program.packages), folder, settings, program.name)
+
+
+def _compile_crate(go: str, crate: Crate, scratch: Path, home: Path) -> None:
+    """Build a library, and write the file by which pkg-config knows it at its place in the cache."""
+    folder = scratch / "source"
+    copy_files(_downloaded(go, crate, scratch), folder)
+    (folder / "rust-toolchain.toml").unlink(missing_ok=True)  # a newer one does as well, and cannot always be fetched
+    command = ("cargo", "rustc", "--locked", "--release", "--package", crate.name, "--lib", "--crate-type", "staticlib")
+    settings = {
+        "CARGO_TARGET_DIR": str(scratch / "target"),
+        "CARGO_PROFILE_RELEASE_LTO": "off",  # minutes, for what a test does not need
+        "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
+    }
+    _run(command, folder / crate.folder, settings, crate.name)
+    part = scratch / home.name
+    shutil.copyfile(scratch / f"target/release/lib{crate.name}.a", part / f"lib{crate.name}.a")
+    copy_files(folder / crate.folder / "include", part / "include")
+    (part / f"{crate.name}.pc").write_text(
+        f"Name: {crate.name}\nDescription: {crate.module}\nVersion: {crate.version.removeprefix('v')}\n"
+        f"Libs: -L{home} -l{crate.name} -ldl -lpthread -lm\nCflags: -I{home}/include\n"
+    )
 
 
 def _sources(go: str, source: Source, scratch: Path) -> Path:
     """Return the folder of a module: in Go's own cache as it is, or a changed copy."""
-    printed = _go(go, ("mod", "download", "-json", f"{source.module}@{source.version}"), scratch, SETTINGS, source.name)
-    told = json.loads(printed)
-    if told["Sum"] != source.digest:
-        raise SandboxError(f"{source.module} {source.version} is {told['Sum']}, expected {source.digest}")
-    folder = Path(told["Dir"])
+    folder = _downloaded(go, source, scratch)
     if source.edits or source.added:
         copy_files(folder, scratch / "source")
         folder = scratch / "source"
@@ -160,6 +212,15 @@ def _sources(go: str, source: Source, scratch: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
     return folder
+
+
+def _downloaded(go: str, source: Source | Crate, scratch: Path) -> Path:
+    """Return a module's folder in Go's own cache; raises SandboxError where its contents are not those that are pinned."""
+    command = (go, "mod", "download", "-json", f"{source.module}@{source.version}")
+    told = json.loads(_run(command, scratch, SETTINGS, source.name))
+    if told["Sum"] != source.digest:
+        raise SandboxError(f"{source.module} {source.version} is {told['Sum']}, expected {source.digest}")
+    return Path(told["Dir"])
 
 
 def change(folder: Path, edit: Edit) -> None:
@@ -180,11 +241,20 @@ def copy_files(source: Path, target: Path) -> None:
             shutil.copyfile(path, copy)
 
 
-def _go(go: str, arguments: tuple[str, ...], folder: Path, settings: dict[str, str], name: str) -> str:
-    done = subprocess.run(
-        (go, *arguments), cwd=folder, env={**os.environ, **settings}, capture_output=True, encoding="utf-8", check=False
-    )
+def _run(command: tuple[str, ...], folder: Path, settings: dict[str, str], name: str) -> str:
+    program = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **settings},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise SandboxError(f"{name} is built with {program}, which is not there") from error
     if done.returncode:
         words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-SHOWN_LINES:])
-        raise SandboxError(f"go {arguments[0]} of {name} failed:\n{words}")
+        raise SandboxError(f"{program} {command[1]} of {name} failed:\n{words}")
     return done.stdout

@@ -1,25 +1,50 @@
-"""Files of Debian's packages for images: of one suite, whatever the machine itself runs, and nothing of its state.
+"""Files of Debian's packages, for images and for tests: of one suite, whatever the machine itself runs, and nothing of its state.
 
 The suite is read from the mirror that the machine's apt is set up with, into lists of its own in the cache.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import SandboxError
+from reconciler.sandbox import locks
 from reconciler.store import cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 SUITE: Final = "trixie"
 KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 LEFT_OUT: Final = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian", "usr/share/doc-base")
+
+
+def tree(packages: Iterable[str]) -> Path:
+    """Return a folder with the files of packages, unpacked at the first call and kept in the cache."""
+    wanted = sorted(packages)
+    home = cache_dir() / f"debian-{SUITE}" / "trees" / hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:10]
+    if not home.is_dir():
+        with locks.held(home.parent / ".lock"):
+            if not home.is_dir():
+                with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}.") as scratch:
+                    part = Path(scratch) / home.name
+                    part.mkdir()
+                    unpack(wanted, part)
+                    part.replace(home)
+    return home
+
+
+def command(root: Path, program: str) -> tuple[str, ...]:
+    """Return what runs a program of such a folder with the libraries beside it, whatever the machine itself has."""
+    libraries = next((root / "usr/lib").glob("*-linux-gnu"))
+    loader = next(libraries.glob("ld-linux-*.so.*"))
+    return (str(loader), "--library-path", str(libraries), str(root / program))
 
 
 def unpack(packages: Iterable[str], root: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from reconciler.sandbox import locks
 from reconciler.sandbox.nodes import archive as archives
 from reconciler.store import cache_dir
 from tests.nodes import debian
+from tests.nodes.project import Project, installed
 from tests.programs import built
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ GROUP: Final = "root:x:0:\nnogroup:x:65534:\n"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program of a build, and where the image has it."""
+    """A program, or a folder, of a build, and where the image has it."""
 
-    of: Module | Source
+    of: Module | Source | Project
     name: str
     path: str
 
@@ -56,7 +58,7 @@ def archive(image: Image, tell: Callable[[str], None]) -> Path:
     """Return the archive of an image; raises SandboxError where a part of it cannot be had."""
     path = cache_dir() / "images" / image.file_name
     if not path.is_file():
-        folders = {program.of: built(program.of, tell) for program in image.programs}
+        folders = {program.of: _folder(program.of, tell) for program in image.programs}
         with locks.held(path.parent / ".lock", lambda: tell(f"waiting for another process: {image.reference}")):
             if not path.is_file():
                 tell(f"making the image {image.reference}")
@@ -64,7 +66,11 @@ def archive(image: Image, tell: Callable[[str], None]) -> Path:
     return path
 
 
-def _make(image: Image, folders: dict[Module | Source, Path], path: Path) -> None:
+def _folder(build: Module | Source | Project, tell: Callable[[str], None]) -> Path:
+    return installed(build, tell) if isinstance(build, Project) else built(build, tell)
+
+
+def _make(image: Image, folders: dict[Module | Source | Project, Path], path: Path) -> None:
     """Make the archive under another name, which then gets its own: what is there is whole."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as scratch:
         root = Path(scratch) / "root"
@@ -78,7 +84,11 @@ def _make(image: Image, folders: dict[Module | Source, Path], path: Path) -> Non
             executable = text.startswith("#!")
             _place(root, name, text.encode(), 0o755 if executable else 0o644)
         for program in image.programs:
-            _place(root, program.path, (folders[program.of] / program.name).read_bytes(), 0o755)
+            source = folders[program.of] / program.name
+            if source.is_dir():
+                shutil.copytree(source, root / program.path.lstrip("/"))
+            else:
+                _place(root, program.path, source.read_bytes(), 0o755)
         for name, target in image.links:
             link = root / name.lstrip("/")
             link.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.sandbox.nodes.archive import Settings
 from tests import programs
-from tests.nodes import sources
-from tests.nodes.image import Image, Program
+from tests.nodes import project, sources
+from tests.nodes.image import PASSWD, Image, Program
 
 if TYPE_CHECKING:
     from tests.programs import Source
@@ -123,6 +123,61 @@ METRICS_SERVER: Final = Image(
     (Program(sources.METRICS_SERVER, "metrics-server", "/metrics-server"),),
     settings=Settings(("/metrics-server",), user="65534"),
 )
+INFLUXDB: Final = Image(
+    "docker.io/library/influxdb:2.9.1",
+    (Program(sources.INFLUXDB, "influxd", "/usr/local/bin/influxd"),),
+    packages=SHELL,
+    links=APPLETS,
+    files=(("/entrypoint.sh", (sources.ADDED / "influxdb.sh").read_text()),),
+    settings=Settings(("/entrypoint.sh",), ("influxd",)),
+    note="without its web page and the `influx` command; its first start is set up by a script of ours",
+)
+TELEGRAF: Final = Image(
+    "docker.io/library/telegraf:1.39.3",
+    (Program(sources.TELEGRAF, "telegraf", "/usr/bin/telegraf"),),
+    settings=Settings(("/usr/bin/telegraf",)),
+    note="with the plugins that the platform's configuration uses, by Telegraf's own build tags, and no others",
+)
+GIT: Final = (
+    "git", "libbrotli1", "libcom-err2", "libcurl3t64-gnutls", "libgmp10", "libgnutls30t64", "libgssapi-krb5-2",
+    "libhogweed6t64", "libidn2-0", "libk5crypto3", "libkeyutils1", "libkrb5-3", "libkrb5support0", "libldap2",
+    "libnettle8t64", "libnghttp2-14", "libnghttp3-9", "libngtcp2-16", "libngtcp2-crypto-gnutls8", "libp11-kit0",
+    "libpcre2-8-0", "libpsl5t64", "librtmp1", "libsasl2-2", "libssh2-1t64", "libtasn1-6", "libunistring5",
+)  # fmt: skip
+RECONCILER: Final = Image(
+    "registry.registry.svc:5000/reconciler:0.1.0",
+    (Program(project.here(), "lib", "/opt/reconciler/lib"),),
+    packages=(*project.PACKAGES, *GIT, *SHELL),
+    links=APPLETS,
+    files=(
+        (
+            "/opt/reconciler/bin/reconciler",
+            f"#!/usr/bin/python{project.PYTHON}\nfrom reconciler.cli.main import run\n\nrun()\n",
+        ),
+        ("/etc/passwd", f"{PASSWD}reconciler:x:65532:65532::/tmp:/usr/sbin/nologin\n"),
+    ),
+    settings=Settings(
+        ("/opt/reconciler/bin/reconciler",),
+        user="65532:65532",
+        env=("HOME=/tmp", "PYTHONPATH=/opt/reconciler/lib", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"),
+    ),
+    note="the working tree, on Debian's Python 3.13 instead of 3.11; without ssh and certificates of public authorities",
+)
+GLUSTERFS: Final = Image(
+    "registry.registry.svc:5000/glusterfs:11.1",
+    packages=(
+        *SHELL, "attr", "glusterfs-cli", "glusterfs-client", "glusterfs-common", "glusterfs-server", "libacl1",
+        "libaio1t64", "libattr1", "libblkid1", "libcom-err2", "libedit2", "libgfapi0", "libgfchangelog0",
+        "libgfrpc0", "libgfxdr0", "libglusterfs0", "libgssapi-krb5-2", "libicu76", "libk5crypto3",
+        "libkeyutils1", "libkrb5-3", "libkrb5support0", "libmount1", "libpcre2-8-0",
+        "libselinux1", "libtirpc-common", "libtirpc3t64",
+        "liburcu8t64", "libxml2", "mount", *project.PACKAGES,
+    ),
+    links=(*APPLETS, ("/usr/bin/python3", "python3.13"), ("/var/run", "/run")),
+    files=(("/run/gluster/.keep", ""), ("/var/log/glusterfs/.keep", "")),
+    settings=Settings(("/usr/sbin/glusterd", "--no-daemon")),
+    note="nobody publishes this one: the server and the client, for volumes outside of the cluster",
+)  # fmt: skip
 
 IMAGES: Final = (
     BUSYBOX,
@@ -138,4 +193,8 @@ IMAGES: Final = (
     NODE_EXPORTER,
     KUBE_STATE_METRICS,
     METRICS_SERVER,
+    INFLUXDB,
+    TELEGRAF,
+    RECONCILER,
+    GLUSTERFS,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.programs import Edit, Module, Source
+from tests.programs import Crate, Edit, Linked, Module, Source
 
 ADDED: Final = Path(__file__).parent / "added"
 
@@ -106,4 +106,31 @@ METRICS_SERVER: Final = Source(
     "h1:nlqqZ2H0Xfko8eJC/1qaNVVT17hu4rxndkOi22KTZ4w=",
     ("./cmd/metrics-server",),
     "-X k8s.io/client-go/pkg/version.gitVersion=v0.9.0",
+)
+LIBFLUX: Final = Crate(
+    "flux",
+    "github.com/influxdata/flux",
+    "v0.200.0",
+    "h1:r1KAmr0F0eZ3UV6p00HsJYRHbfCyF1ARA9lAwxD2VeM=",
+    "libflux",
+)
+INFLUXDB: Final = Linked(
+    "influxdb",
+    "github.com/influxdata/influxdb/v2",
+    "v2.9.1",
+    "h1:lCCimWY/VpSmNyfOUm5WqKhZijlgJA8JHSD/+39XXuA=",
+    ("./cmd/influxd",),
+    "-X main.version=v2.9.1",
+    tags="sqlite_foreign_keys,sqlite_json,static_build,netgo,osusergo",
+    cgo=True,
+    libraries=(LIBFLUX,),
+)
+TELEGRAF: Final = Source(
+    "telegraf",
+    "github.com/influxdata/telegraf",
+    "v1.39.3",
+    "h1:SauZnzw7fZPkMNFq+GxazjPr7MyGl1/saEYxxKKvdyU=",
+    ("./cmd/telegraf",),
+    "-X github.com/influxdata/telegraf/internal.Version=1.39.3",
+    tags="custom,inputs.http_listener_v2,inputs.internal,outputs.health,outputs.influxdb_v2,parsers.prometheusremotewrite",
 )
