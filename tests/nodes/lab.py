@@ -36,8 +36,8 @@ BEFORE_THE_REGISTRY: Final = (
     images.REGISTRY_NEXT,
 )
 """What nodes have to have before there is a registry; everything else is pulled by way of the platform's caches."""
-LEFT_OUT: Final = ("logging", "cluster-management")
-"""Components of which no image could be built."""
+LEFT_OUT: Final = ("logging",)
+"""Components that cannot do without an image that could not be built."""
 RESOLVER: Final = "nameserver 10.96.0.10\nsearch cluster.local\n"
 
 

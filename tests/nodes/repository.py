@@ -38,6 +38,11 @@ def _on_sandbox(spec: dict[str, Any], left_out: frozenset[str]) -> None:
             one["dependsOn"] = [name for name in one["dependsOn"] if name not in left_out]
 
 
+def _images(workload: dict[str, Any]) -> set[str]:
+    spec = workload["spec"]["template"]["spec"]
+    return {one["image"] for one in (*spec["containers"], *spec.get("initContainers", ()))}
+
+
 class Repository:
     """A copy of the platform, and the sandbox that its environment `dev-onprem` is applied to."""
 
@@ -85,6 +90,10 @@ class Repository:
         self._look_for_images(upstream)
         self.edit_environment(lambda spec: _on_sandbox(spec, frozenset(left_out)))
         self.commit("The cluster is a sandbox; what has no images here is left out")
+        waiting = self._without_image()
+        for component, names in waiting.items():
+            self._scale_to_nothing(component, names)
+        self.commit("What has no image here does not run: " + ", ".join(sorted(set().union(*waiting.values()))))
 
     def edit_environment(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the environment's `spec`, without committing."""
@@ -96,6 +105,27 @@ class Repository:
     def set_version(self, image: str, tag: str) -> None:
         """Change the version of an image in the one place where it stands, without committing."""
         self._retag({image: tag})
+
+    def _without_image(self) -> dict[str, set[str]]:
+        """Return the workloads that cannot run here, by component."""
+        built = {one.reference for one in IMAGES}
+        found: dict[str, set[str]] = {}
+        for name in self._components():
+            for item in yaml.safe_load_all(self.run("render", ENVIRONMENT, "--component", name)):
+                wanted = _images(item) if item["kind"] in ("Deployment", "StatefulSet") else set()
+                if wanted - built:
+                    found.setdefault(name, set()).add(item["metadata"]["name"])
+        return found
+
+    def _components(self) -> list[str]:
+        file = self.folder / "environments" / ENVIRONMENT / "environment.yaml"
+        return [one["name"] for one in yaml.safe_load(file.read_text())["spec"]["components"]]
+
+    def _scale_to_nothing(self, component: str, names: set[str]) -> None:
+        file = self.folder / "environments" / ENVIRONMENT / component / "kustomization.yaml"
+        document = yaml.safe_load(file.read_text())
+        document["replicas"] = [{"name": name, "count": 0} for name in sorted(names)]
+        file.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def _name_what_is_built(self) -> None:
         """Give the true versions of images that could not be had in the platform's."""
