@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,7 @@ DEFAULT_NAME: Final = "default"
 NAME_PATTERN: Final = r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?"
 DEFAULT_NODES: Final = 3
 PORT_COUNT: Final = 5
+USUAL_PORT: Final = 6443  # of API servers: network policies name it
 ATTEMPTS: Final = 3
 PLAYED: Final = "kwok"  # what plays nodes, where they are not real
 STEPS: Final = (
@@ -253,6 +254,8 @@ def _start(name: str, found: Mapping[str, Path], wanted: Wanted, *, tell: Callab
             fleet.prepare(layout, directory)
         address = str(layout.gateway) if layout is not None else LOOPBACK
         settings = Settings(directory, address, *ready.free_ports(PORT_COUNT))
+        if settings.real:
+            settings = replace(settings, server_port=ready.port_at(address, USUAL_PORT, otherwise=settings.server_port))
         told = {key: str(path) for key, path in found.items()}
         sandbox = Sandbox(name, directory, settings.server, wanted.nodes, told, layout)
         authority = files.write(settings, name)

@@ -41,6 +41,16 @@ def free_ports(count: int) -> list[int]:
     raise SandboxError(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
 
 
+def port_at(address: str, wanted: int, *, otherwise: int) -> int:
+    """Return the wanted port where nobody has it at an address of this machine, else the other."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, wanted))
+        except OSError:
+            return otherwise
+    return wanted
+
+
 def answers(server: str, authority: Path) -> bool:
     """Whether an API server says that it is ready. It is on this machine, so no proxy is asked."""
     context = ssl.create_default_context(cafile=str(authority))

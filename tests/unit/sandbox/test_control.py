@@ -188,3 +188,12 @@ def test_waiting_ends_with_the_last_words_of_what_ended(tmp_path: Path) -> None:
 def test_waiting_has_an_end(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="not ready after 0 s"):
         ready.wait(lambda: False, (), 0.0)
+
+
+def test_the_usual_port_is_taken_where_it_is_free() -> None:
+    """Network policies name the port of API servers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        taken = int(listener.getsockname()[1])
+        assert ready.port_at("127.0.0.1", taken, otherwise=7) == 7
+    assert ready.port_at("127.0.0.1", taken, otherwise=7) == taken
