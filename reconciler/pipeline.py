@@ -17,7 +17,6 @@ from reconciler.clock import SystemClock
 from reconciler.environment import windows
 from reconciler.environment.load import FILE, ROOT
 from reconciler.errors import Problem, RenderError
-from reconciler.helm import Helm
 from reconciler.model.outcome import Result
 from reconciler.model.plan import Action
 from reconciler.model.resource import Desired
@@ -26,7 +25,6 @@ from reconciler.plan import cases, graph, mark, planner, questions
 from reconciler.render import build
 from reconciler.render.memory import Memory as Builds
 from reconciler.shelf import BuildShelf
-from reconciler.source import charts as archives
 from reconciler.source.bases import Bases
 from reconciler.store import Store, cache_dir
 from reconciler.telemetry import logger
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from reconciler.clock import Clock
     from reconciler.cluster.port import Cluster
     from reconciler.environment import Component, Environment
+    from reconciler.helm import Helm
     from reconciler.model.files import FileTree
     from reconciler.model.graph import Graph
     from reconciler.model.identity import ObjectId
@@ -98,6 +97,9 @@ class Planned:
 
 def helm(*, offline: bool = False, command: str | None = None) -> Helm:
     """Return Helm; pinned archives that are not in the cache are fetched before it is run, unless `offline`."""
+    from reconciler.helm import Helm
+    from reconciler.source import charts as archives
+
     cache = cache_dir()
     return Helm(cache, command=command, fetch=None if offline else lambda pin: archives.fetch(pin, cache))
 

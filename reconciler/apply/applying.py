@@ -171,7 +171,9 @@ class Applying:
         deadline = clock.monotonic() + PATIENCE
         while True:
             try:
-                return await work.cluster.apply(kind, wanted, field_manager=FIELD_MANAGER, force=change.force)
+                return await work.cluster.apply(
+                    kind, wanted, field_manager=FIELD_MANAGER, force=change.force, brief=not self._awaited(change)
+                )
             except (NotFound, Invalid) as error:
                 over = work.stop.is_set() or clock.monotonic() >= deadline
                 if over or not self._too_early(change, error):

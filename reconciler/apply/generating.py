@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import ClusterError, NotFound
 from reconciler.generated import pending_keys, recipes_of
-from reconciler.generated.make import made
 from reconciler.model.identity import GroupVersionKind
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ async def filled(work: Work, resource: Resource) -> Body:
     """
     if resource.id.group_kind != SECRET.group_kind or not pending_keys(resource.body):
         return resource.body
+    from reconciler.generated.make import made  # keys and certificates take as long to load as all else of a run
+
     recipes = recipes_of(resource)
     kind = await work.kinds.find(SECRET)
     others: dict[str, Mapping[str, str]] = {}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.errors import SourceError, UsageError
 from reconciler.source.directory import DirectoryTree
+from reconciler.source.tops import Unclear, top_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from reconciler.cli.invocation import Invocation
     from reconciler.model.commit import Commit
@@ -22,15 +24,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The files that a command reads. `repository` is None in a directory that is under no git."""
+    """The files that a command reads."""
 
     files: FileTree
-    repository: Repository | None
     revision: str | None
+    opened: Callable[[], Repository | None]
+
+    @property
+    def repository(self) -> Repository | None:
+        """The repository, opened when it is first asked for; None in a directory that is under no git."""
+        return self.opened()
 
     def commits(self, origins: Iterable[Origin | None]) -> Mapping[tuple[str, int], Commit]:
         """Return the commit that last touched each origin's line; lines that are not committed have none."""
-        return commits(self.repository, origins, self.revision) if self.repository is not None else {}
+        asked = [origin for origin in origins if origin is not None]
+        repository = self.repository if asked else None
+        return commits(repository, asked, self.revision) if repository is not None else {}
 
 
 def commits(
@@ -58,18 +67,31 @@ def open_workspace(invocation: Invocation) -> Workspace:
     """Open the repository (or the plain directory) that the options name."""
     if not invocation.repo.is_dir():
         raise UsageError(f"--repo {invocation.repo}: there is no such directory")
-    from reconciler.source.repository import Repository
+    if invocation.revision is None:
+        try:
+            top = top_of(invocation.repo)
+        except Unclear:
+            pass
+        else:
+            opened = cache(partial(open_repository, invocation)) if top is not None else _nothing
+            return Workspace(DirectoryTree(top or invocation.repo.resolve()), None, opened)
+    return _asked_of_git(invocation)
 
+
+def _nothing() -> None:
+    return None
+
+
+def _asked_of_git(invocation: Invocation) -> Workspace:
     try:
-        repository = Repository.open(invocation.repo)
+        repository = open_repository(invocation)
     except SourceError:
         if invocation.revision is not None:
             raise
-        return Workspace(DirectoryTree(invocation.repo.resolve()), None, None)
-    if invocation.revision is None:
-        return Workspace(repository.working_tree(), repository, None)
-    revision = repository.resolve(invocation.revision)
-    return Workspace(repository.tree(revision), repository, revision)
+        return Workspace(DirectoryTree(invocation.repo.resolve()), None, _nothing)
+    revision = None if invocation.revision is None else repository.resolve(invocation.revision)
+    files = repository.working_tree() if revision is None else repository.tree(revision)
+    return Workspace(files, revision, lambda: repository)
 
 
 def root_of(workspace: Workspace, invocation: Invocation) -> Path:

@@ -3,67 +3,90 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from reconciler import __version__
-from reconciler.cli import (
-    agent,
-    apply,
-    blame,
-    build,
-    diff,
-    graph,
-    history,
-    importing,
-    pin_chart,
-    preflight,
-    preview,
-    render,
-    sandbox,
-    skew,
-    status,
-    validate,
-    vendor,
-)
 from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import Invocation, LogFormat, configure_logs
 from reconciler.errors import ReconcilerError
 
-app = typer.Typer(
-    name="reconciler",
-    help="GitOps reconciliation for container platforms.\n\n"
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HELP: Final = (
+    "GitOps reconciliation for container platforms.\n\n"
     "Reads the working tree, or the committed tree of --revision; renders the layers of an environment; compares the "
     "result with its cluster; applies what differs in dependency order.\n\n"
     "Exit codes: 0 fine, 1 something failed, 2 wrong usage or invalid configuration, 3 `diff --exit-code` found "
-    "changes, 4 the plan was refused before the first write, 130 interrupted.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=True,
+    "changes, 4 the plan was refused before the first write, 130 interrupted."
 )
-app.command("build")(build.build)
-app.command("render")(render.render)
-app.command("validate")(validate.validate)
-app.command("graph")(graph.graph)
-app.command("diff")(diff.diff)
-app.command("apply")(apply.apply)
-app.command("status")(status.status)
-app.command("history")(history.history)
-app.command("import")(importing.import_)
-app.command("blame")(blame.blame)
-app.command("pin-chart")(pin_chart.pin_chart)
-app.command("vendor")(vendor.vendor)
-app.command("preview")(preview.preview)
-app.command("preflight")(preflight.preflight)
-app.command("skew")(skew.skew)
-app.command("agent")(agent.agent)
-app.add_typer(sandbox.app, name="sandbox")
+COMMANDS: Final[Mapping[str, str]] = {
+    "build": "build.build",
+    "render": "render.render",
+    "validate": "validate.validate",
+    "graph": "graph.graph",
+    "diff": "diff.diff",
+    "apply": "apply.apply",
+    "status": "status.status",
+    "history": "history.history",
+    "import": "importing.import_",
+    "blame": "blame.blame",
+    "pin-chart": "pin_chart.pin_chart",
+    "vendor": "vendor.vendor",
+    "preview": "preview.preview",
+    "preflight": "preflight.preflight",
+    "skew": "skew.skew",
+    "agent": "agent.agent",
+    "sandbox": "sandbox.app",
+}
+"""Each command with its module of `cli` and its name there, in the order of `--help`."""
+
+WITH_VALUE: Final = frozenset(("--repo", "--revision", "--log-format"))
+
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line with the command that the arguments name; with all of them where that is not clear.
+
+    To read what every command takes costs more than many of them need to do their work.
+    """
+    made = typer.Typer(
+        name="reconciler",
+        help=HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+    )
+    made.callback()(options)
+    chosen = named(arguments)
+    for name in COMMANDS if chosen is None else (chosen,):
+        module, _, attribute = COMMANDS[name].partition(".")
+        found = getattr(importlib.import_module(f"reconciler.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            made.add_typer(found, name=name)
+        else:
+            made.command(name)(found)
+    return made
+
+
+def named(arguments: Sequence[str]) -> str | None:
+    """Return the command that arguments name, after options that stand before it; None where that is not certain."""
+    rest = iter(arguments)
+    for item in rest:
+        if item in WITH_VALUE:
+            next(rest, None)
+        elif not item.startswith("-"):
+            return item if item in COMMANDS else None
+        elif item not in ("-v", "-vv", "--verbose") and item.partition("=")[0] not in WITH_VALUE:
+            return None
+    return None
 
 
 def _version(wanted: bool) -> None:
@@ -72,7 +95,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     context: typer.Context,
     repo: Annotated[
@@ -96,7 +118,8 @@ def options(
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code; the only place that turns errors into text."""
     try:
-        result = app(args=arguments, standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        result = application(given)(args=arguments, standalone_mode=False)
     except typer.Exit as ended:
         return ended.exit_code
     except (typer.Abort, KeyboardInterrupt):

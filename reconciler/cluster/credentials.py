@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import os
 import ssl
+import sys
 import tempfile
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,6 +80,10 @@ async def of_service_account() -> Access:
 
 def _proxy(server: str) -> str | None:
     """Return the proxy that the environment names for a server (`HTTPS_PROXY`, `NO_PROXY` and their like)."""
+    if sys.platform == "linux" and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None  # as `getproxies` would find, which takes longer to load than to ask
+    import urllib.request
+
     url = urllib.parse.urlsplit(server)
     if urllib.request.proxy_bypass(url.netloc):
         return None

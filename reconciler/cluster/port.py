@@ -76,9 +76,19 @@ class Cluster(Protocol):
         """Read the last lines of a container's log."""
 
     async def apply(
-        self, resource: ApiResource, body: Body, *, field_manager: str, force: bool = False, dry_run: bool = False
+        self,
+        resource: ApiResource,
+        body: Body,
+        *,
+        field_manager: str,
+        force: bool = False,
+        dry_run: bool = False,
+        brief: bool = False,
     ) -> Body:
-        """Server-side apply one object with strict field validation; returns it as the server has it (KEP-555)."""
+        """Server-side apply one object (KEP-555); returns it as the server has it, or its metadata alone where `brief`.
+
+        What the schema of its kind does not know is Invalid.
+        """
 
     async def create(self, resource: ApiResource, body: Body) -> Body:
         """Create one object."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from reconciler.errors import ConfigError, Problem, RenderError
 from reconciler.model import remote
-from reconciler.render import kustomization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,6 +160,8 @@ def walk(files: FileTree, directory: str, visit: Visit) -> tuple[Problem, ...]:
 
     `visit` returns the files to go on in, or None. Returned is what is wrong on the way; a build would say the same.
     """
+    from reconciler.render import kustomization
+
     mounted = Mounted(files)
     problems: list[Problem] = []
     waiting, seen = [directory], set[str]()

@@ -6,22 +6,14 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
-from rich.live import Live
-from rich.text import Text
-
 from reconciler.model.outcome import Event, Phase
-from reconciler.report.canvas import canvas, table
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rich.table import Table
-
     from reconciler.model.identity import ObjectId
     from reconciler.model.plan import Plan
 
-REFRESH_PER_SECOND = 8
-SHOWN_WAITS = 2
 _DONE = (Phase.APPLIED, Phase.WAITING, Phase.HEALTHY, Phase.PRUNED, Phase.RELEASED)
 
 
@@ -37,7 +29,9 @@ class Progress(Protocol):
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
+    """What became of the objects of one component so far."""
+
     total: int = 0
     done: set[ObjectId] = field(default_factory=set)
     healthy: set[ObjectId] = field(default_factory=set)
@@ -45,6 +39,7 @@ class _Row:
     waiting: dict[ObjectId, str] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
+        """Take one event."""
         if event.phase in _DONE:
             self.done.add(event.id)
         if event.phase is Phase.WAITING:
@@ -58,53 +53,28 @@ class _Row:
 
     @property
     def finished(self) -> bool:
+        """Whether nothing of it is left to do."""
         return len(self.done | self.failed) >= self.total and not self.waiting
 
 
 def progress(plan: Plan) -> Progress:
     """Return the progress display that fits stderr."""
-    rows: dict[str, _Row] = {name: _Row() for name in plan.graph.order}
+    rows: dict[str, Row] = {name: Row() for name in plan.graph.order}
     for change in plan.changes:
         if change.acts or change.problem:
-            rows.setdefault(change.component, _Row()).total += 1
+            rows.setdefault(change.component, Row()).total += 1
     changing = {name: row for name, row in rows.items() if row.total}
-    return LiveProgress(changing) if sys.stderr.isatty() else LineProgress(changing)
+    if not sys.stderr.isatty():
+        return LineProgress(changing)
+    from reconciler.report.live import LiveProgress
 
-
-class LiveProgress:
-    """A table of components, redrawn in place."""
-
-    def __init__(self, rows: dict[str, _Row]) -> None:
-        """Begin with the components that change."""
-        self._rows = rows
-        self._live = Live(console=canvas(sys.stderr), refresh_per_second=REFRESH_PER_SECOND, get_renderable=self._draw)
-
-    def __enter__(self) -> Self:
-        """Begin to draw."""
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Draw the last state and stop."""
-        self._live.stop()
-
-    def emit(self, event: Event) -> None:
-        """Take one event; the next refresh shows it."""
-        self._rows.setdefault(event.component, _Row(total=1)).take(event)
-
-    def _draw(self) -> Table:
-        made = table("COMPONENT", "DONE", "", "")
-        for name, row in self._rows.items():
-            made.add_row(name, f"{len(row.done)}/{row.total}", _state(row), _waits(row))
-        return made
+    return LiveProgress(changing)
 
 
 class LineProgress:
     """One line where a component begins, where an object has to be waited for, and where one fails."""
 
-    def __init__(self, rows: dict[str, _Row]) -> None:
+    def __init__(self, rows: dict[str, Row]) -> None:
         """Begin with the components that change."""
         self._rows = rows
         self._told: set[str | ObjectId] = set()
@@ -120,7 +90,7 @@ class LineProgress:
 
     def emit(self, event: Event) -> None:
         """Take one event."""
-        row = self._rows.setdefault(event.component, _Row(total=1))
+        row = self._rows.setdefault(event.component, Row(total=1))
         if event.phase is Phase.FAILED:
             self._tell(event.component, f"{event.id} failed: {event.message}")
         elif event.phase is Phase.WAITING and event.id not in self._told:
@@ -132,19 +102,3 @@ class LineProgress:
 
     def _tell(self, component: str, message: str) -> None:
         sys.stderr.write(f"{component}: {message}\n")
-
-
-def _state(row: _Row) -> Text:
-    if row.failed:
-        return Text(f"{len(row.failed)} failed", style="red")
-    if row.finished:
-        return Text("done", style="green")
-    return Text("working" if row.done or row.waiting else "to come", style="yellow" if row.done else "dim")
-
-
-def _waits(row: _Row) -> str:
-    shown = [
-        f"{identity.kind}/{identity.name}: {message}" for identity, message in list(row.waiting.items())[:SHOWN_WAITS]
-    ]
-    more = len(row.waiting) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

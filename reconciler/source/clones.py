@@ -17,13 +17,8 @@ import subprocess
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-import git
-from git.exc import GitError
-
 from reconciler.errors import RevisionNotFound, SourceError
 from reconciler.model import remote
-from reconciler.source.mirror import Remote
-from reconciler.source.repository import Repository
 from reconciler.source.told import told
 
 if TYPE_CHECKING:
@@ -31,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.model.remote import RepoSpec
+    from reconciler.source.mirror import Remote
+    from reconciler.source.repository import Repository
 
 FETCH_SECONDS: Final = 120.0  # where the URL of a base gives no timeout
 KILL_SECONDS: Final = 5.0
@@ -70,6 +67,11 @@ class Clones:
         path = self._path(spec, commit)
         if not path.is_dir():
             return None
+        import git
+        from git.exc import GitError
+
+        from reconciler.source.repository import Repository
+
         try:
             found = Repository(git.Repo(path))
         except (GitError, OSError) as error:
@@ -143,6 +145,8 @@ class Clones:
 
     def _remote(self, spec: RepoSpec) -> Remote:
         """Return how a repository is reached; raises ConfigError where it cannot be."""
+        from reconciler.source.mirror import Remote
+
         access = self.access
         if access is None or not _beside(access.url, spec):
             known_hosts = access.known_hosts if access is not None else None

@@ -58,11 +58,13 @@ class Lab:
             },
         }
 
-    async def apply(self, body: Body, manager: str = "alice", *, force: bool = False, dry_run: bool = False) -> Body:
+    async def apply(
+        self, body: Body, manager: str = "alice", *, force: bool = False, dry_run: bool = False, brief: bool = False
+    ) -> Body:
         """Server-side apply a ConfigMap or a Deployment."""
         group = body["apiVersion"].rpartition("/")[0]
         return await self.cluster.apply(
-            self.kind(body["kind"], group), body, field_manager=manager, force=force, dry_run=dry_run
+            self.kind(body["kind"], group), body, field_manager=manager, force=force, dry_run=dry_run, brief=brief
         )
 
     async def get(self, name: str = "settings") -> Body:

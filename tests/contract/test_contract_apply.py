@@ -21,6 +21,17 @@ async def test_apply_creates_and_records_what_was_set(lab: Lab) -> None:
     assert await lab.get() == made
 
 
+async def test_a_brief_answer_is_the_metadata_alone(lab: Lab) -> None:
+    made = await lab.apply(lab.config_map(data={"a": "1"}), brief=True)
+    assert made == {
+        "apiVersion": "meta.k8s.io/v1",
+        "kind": "PartialObjectMetadata",
+        "metadata": (await lab.get())["metadata"],
+    }
+    with pytest.raises(Conflict, match="alice"):
+        await lab.apply(lab.config_map(data={"a": "2"}), "bob", brief=True)
+
+
 async def test_applying_the_same_again_changes_nothing(lab: Lab) -> None:
     made = await lab.apply(lab.config_map(data={"a": "1"}))
     assert await lab.apply(lab.config_map(data={"a": "1"})) == made

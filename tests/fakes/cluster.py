@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 Bodies = list[Body]
+PARTIAL = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"}
 T = TypeVar("T")
 PAGE = 500
 
@@ -241,14 +242,22 @@ class FakeCluster:
             return "\n".join(self.logs[namespace, pod, container, previous].splitlines()[-lines:])
 
     async def apply(
-        self, resource: ApiResource, body: Body, *, field_manager: str, force: bool = False, dry_run: bool = False
+        self,
+        resource: ApiResource,
+        body: Body,
+        *,
+        field_manager: str,
+        force: bool = False,
+        dry_run: bool = False,
+        brief: bool = False,
     ) -> Body:
         """Server-side apply one object."""
         metadata = body["metadata"]
         details = {"body": body, "force": force, "field_manager": field_manager}
         verb: Verb = "dry_run" if dry_run else "apply"
         async with self._request(verb, resource, metadata.get("namespace", ""), metadata.get("name", ""), **details):
-            return self._told(self.store.apply(resource, body, field_manager, force=force, dry_run=dry_run))
+            made = self._told(self.store.apply(resource, body, field_manager, force=force, dry_run=dry_run))
+            return {**PARTIAL, "metadata": made["metadata"]} if brief else made
 
     async def create(self, resource: ApiResource, body: Body) -> Body:
         """Create one object."""

@@ -136,9 +136,10 @@ async def test_an_apply_says_who_how_and_how_strictly() -> None:
     await server.cluster.apply(CONFIG_MAPS, BODY, field_manager="reconciler", force=True, dry_run=True)
     first, second = server.sent
     assert (first.method, first.path, first.verb) == ("PATCH", "/api/v1/namespaces/shop/configmaps/c", "apply")
-    assert first.query == {"fieldManager": "reconciler", "force": "false", "fieldValidation": "Strict"}
+    assert first.query == {"fieldManager": "reconciler", "force": "false", "fieldValidation": "Ignore"}
     assert first.content_type == "application/apply-patch+yaml"
     assert (second.verb, second.query["force"], second.query["dryRun"]) == ("dry_run", "true", "All")
+    assert second.query["fieldValidation"] == "Strict"
     assert server.cluster.requests.snapshot() == {"apply": 1, "dry_run": 1}
 
 

@@ -119,7 +119,7 @@ def test_layers_that_include_two_each(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_objects_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.render.build.BUILD_OBJECTS", 2)
+    monkeypatch.setattr("reconciler.render.building.BUILD_OBJECTS", 2)
     objects = "---\n".join(CONFIG_MAP.replace("name: a", f"name: a{n}") for n in range(3))
     write(tmp_path, {"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": objects})
     assert "a build makes at most 2 objects" in refused(DirectoryTree(tmp_path))
