@@ -104,6 +104,13 @@ def _to_nodes(settings: Settings) -> tuple[str, ...]:
         f"--kubelet-client-key={folder / 'kubelet-client.key'}",
         f"--kubelet-certificate-authority={folder / 'ca.crt'}",
         "--kubelet-preferred-address-types=InternalIP",
+        f"--requestheader-client-ca-file={folder / 'front-ca.crt'}",
+        f"--proxy-client-cert-file={folder / 'front-client.crt'}",
+        f"--proxy-client-key-file={folder / 'front-client.key'}",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         "--enable-aggregator-routing=true",  # to Pods: the addresses of Services are known in the nodes only
         f"--default-not-ready-toleration-seconds={LOST_SECONDS}",
         f"--default-unreachable-toleration-seconds={LOST_SECONDS}",

@@ -34,11 +34,14 @@ def write(settings: Settings, name: str) -> Pair:
         ("localhost", "kubernetes.default.svc"),
     )
     caller = certificates.client(ca, "kube-apiserver", ("system:masters",))
+    front = certificates.authority(f"sandbox-{name}-front")  # of its own: whoever it vouches for may name any user
+    aggregator = certificates.client(front, "front-proxy-client", ())
     tokens = certificates.signing_key()
     secret = {
         "ca.key": ca.key_pem,
         "server.key": serving.key_pem,
         "kubelet-client.key": caller.key_pem,
+        "front-client.key": aggregator.key_pem,
         "tokens.key": certificates.private_pem(tokens),
         "kubeconfig": yaml.dump(kubeconfig(settings.server, f"sandbox-{name}", ca, admin)).encode(),
     }
@@ -46,6 +49,8 @@ def write(settings: Settings, name: str) -> Pair:
         "ca.crt": ca.certificate_pem,
         "server.crt": serving.certificate_pem,
         "kubelet-client.crt": caller.certificate_pem,
+        "front-ca.crt": front.certificate_pem,
+        "front-client.crt": aggregator.certificate_pem,
         "tokens.pub": certificates.public_pem(tokens),
         "audit.yaml": yaml.dump(AUDIT_POLICY).encode(),
     }

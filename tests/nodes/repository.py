@@ -27,6 +27,15 @@ UPSTREAMS: Final = {
     "pull-quay-io": "https://quay.io",
     "pull-registry-k8s-io": "https://registry.k8s.io",
 }
+MANAGEMENT: Final = """\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources:
+  - ../../../base/cluster-management/metrics-server
+  - ../../../base/cluster-management/roles
+components:
+  - ../../../overlays/images/versions
+"""
 IDENTITY: Final = {f"GIT_{who}_{what}": "lab" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
@@ -90,6 +99,10 @@ class Repository:
         self._look_for_images(upstream)
         self.edit_environment(lambda spec: _on_sandbox(spec, frozenset(left_out)))
         self.commit("The cluster is a sandbox; what has no images here is left out")
+        (self.folder / "environments" / ENVIRONMENT / "cluster-management" / "kustomization.yaml").write_text(
+            MANAGEMENT
+        )
+        self.commit("Metrics and roles; the agent would follow a repository that no Pod can reach here")
         waiting = self._without_image()
         for component, names in waiting.items():
             self._scale_to_nothing(component, names)

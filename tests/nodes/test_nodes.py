@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.errors import SandboxError
 from tests.nodes import images, outside
 from tests.nodes.image import archive
 from tests.nodes.lab import ENVIRONMENT, NODES, SERVE, SLEEP, pod
@@ -204,3 +205,17 @@ def test_what_kubelets_run_with_is_compared_with_git(lab: Lab) -> None:
     assert differing["origin"]["file"] == "base/runtime/containerd/kubelet.yaml"
     assert not any("clusterDNS" in message or "readOnlyPort" in message for message in found)
     assert told["unread"] == []
+
+
+def test_metrics_of_nodes_and_pods_are_served_by_the_api_server(lab: Lab) -> None:
+    """By metrics-server, which asks kubelets and is asked by the API server in the name of whoever asks."""
+    lab.wait("kubectl top nodes", lambda: len(_served(lab, "nodes")) == len(NODES), 120)
+    assert any(item["metadata"]["name"].startswith("coredns-") for item in _served(lab, "namespaces/kube-system/pods"))
+
+
+def _served(lab: Lab, path: str) -> list[Any]:
+    try:
+        found: list[Any] = json.loads(lab.kubectl("get", "--raw", f"/apis/metrics.k8s.io/v1beta1/{path}"))["items"]
+    except SandboxError:  # not served yet
+        return []
+    return found
