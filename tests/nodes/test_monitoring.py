@@ -54,7 +54,7 @@ def test_prometheus_scrapes_the_platform(lab: Lab) -> None:
         pods = ("coredns", "registry", "node-exporter")
         for labels in (
             *(f'job="{job}"' for job in jobs),
-            *(f'job="pods",pod=~"{name}-.+"' for name in pods),
+            *(f'pod=~"{name}-.+"' for name in pods),
         ):
             lab.wait(f"{labels} is up", functools.partial(series, prometheus, f"up{{{labels}}} == 1"), 120)
         assert {item["node"] for item in series(prometheus, "kube_node_info")} == set(NODES)
