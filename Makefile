@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-agent demo-preview demo-nodes test test-nodes check format lint types contracts unit reference lock clean
+.PHONY: demo demo-agent demo-preview demo-nodes test test-nodes node-images check format lint types contracts unit reference lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end, on a sandbox; ENV=prod-onprem: that whole environment
 	$(BIN)/python $(if $(ENV),hack/demo-platform $(ENV),hack/demo)
@@ -20,6 +20,10 @@ demo-nodes: $(VENV)/.installed  ## two real nodes with the platform on them: ima
 
 test: $(VENV)/.installed check  ## everything: `make check`, then the tests on a real control plane
 	$(BIN)/pytest --cluster
+
+node-images: $(VENV)/.installed  ## builds the programs of real nodes and the images that run on them, once
+	$(BIN)/python hack/node-packages
+	$(BIN)/python -m tests.nodes
 
 test-nodes: $(VENV)/.installed  ## the tests on real nodes; skipped, with the reason, where they cannot run
 	$(BIN)/python hack/node-packages
