@@ -191,6 +191,8 @@ class TestHarbor:
 
     def _session(self, request: web.Request) -> str | None:
         """Let a request in, or not; returns its session, where it is of one or begins one."""
+        if not self.state.admin:
+            raise Refused(503, "SERVICE_UNAVAILABLE", "after 1")
         open_paths = ("/api/v2.0/ping", "/api/v2.0/health", "/api/v2.0/systeminfo")
         given = request.headers.get("Authorization", "")
         if given.startswith("Basic "):

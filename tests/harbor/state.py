@@ -92,7 +92,7 @@ def moment(*, days: int = 0) -> str:
 class State:
     """All that one Harbor holds; it outlives a restart of its server."""
 
-    admin: str = "Harbor-Admin-1"
+    admin: str = "Harbor-Admin-1"  # "" before Harbor has been told: it does not answer yet
     projects: dict[int, Item] = field(default_factory=dict)
     repositories: dict[int, dict[str, dict[str, bytes]]] = field(default_factory=dict)  # project, name, tag
     quotas: dict[int, Item] = field(default_factory=dict)
