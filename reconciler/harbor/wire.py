@@ -206,7 +206,10 @@ class Wire:
             if ":logged" in self._state:
                 return
             for _ in range(2):  # the first answer begins a session, the second one is of it and has the token
-                await self._send("GET", f"{ROOT}/systeminfo", {"Accept": "application/json"}, None)
+                answer = await self._send("GET", f"{ROOT}/systeminfo", {"Accept": "application/json"}, None)
+                if answer.status >= 400:
+                    what = f"GET {ROOT}/systeminfo"
+                    raise failures.of_answer(self.name, what, answer.status, answer.body, answer.headers)
                 if ":token" in self._state:
                     break
             account = self._endpoint.credentials

@@ -78,10 +78,10 @@ class Place:
         return set(self.cluster.run_kubectl("get", "-o", "name", *arguments).split())
 
 
-def give(cluster: Sandbox, edge: TestHarbor) -> None:
+def give(cluster: Sandbox, environment: str, edge: TestHarbor) -> None:
     """Put the passwords there that somebody else knows (docs/guides/secrets.md, docs/guides/harbor.md)."""
     cluster.run_kubectl("create", "namespace", "registry")
-    for name, user, password in (("harbor-database", "", "of-somebody-else"), *shipped.accounts(edge)):
+    for name, user, password in (("harbor-database", "", "of-somebody-else"), *shipped.accounts(environment, edge)):
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -104,7 +104,7 @@ def test_an_environment_from_nothing_to_nothing(name: str, cluster: Sandbox, tmp
     before = place.names("namespaces")
     with shipped.own() as harbor, TestHarbor() as edge:
         if name.startswith("prod-"):
-            give(cluster, edge)
+            give(cluster, name, edge)
             shipped.lead(tmp_path, name, harbor, edge)
         with StandIns(str(cluster.kubectl), str(cluster.kubeconfig), harbor):
             _is_applied_and_stays(place)

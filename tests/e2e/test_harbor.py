@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -368,3 +369,76 @@ def test_what_harbor_is_asked_of_is_refused_before_it_is_written(hub: Hub) -> No
     hub.write()
     checked = hub.expect(2, "validate")
     assert "did you mean edge?" in checked.out + checked.err
+
+
+def test_harbor_is_reached_through_the_api_server_too(
+    definitions: None, platform: Platform, control_plane: Sandbox, kubectl: Callable[..., str]
+) -> None:
+    """By a session with a token against forged requests: the API server keeps the header Authorization for itself."""
+    name, address = platform.name, own_address()
+    with TestHarbor(host=address) as harbor:
+        kubectl("create", "namespace", name)
+        pair = ("--from-literal=username=admin", f"--from-literal=password={harbor.state.admin}")
+        kubectl("create", "secret", "generic", "harbor-admin", "-n", name, *pair)
+        kubectl("apply", "-f", "-", stdin=json.dumps(service(name, address, harbor.port)))
+        status = json.dumps({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}})
+        kubectl("patch", "pod", "harbor", "-n", name, "--subresource=status", "--type=merge", "-p", status)
+        found = Hub(platform, f"sandbox-{control_plane.name}", harbor, harbor)
+        server = declared.SERVER.replace("url: %U", "service: {name: harbor, port: http, scheme: http}")
+        found.files = {
+            "server.yaml": server,
+            "projects.yaml": declared.PROJECTS.partition("---")[0],
+            "robots.yaml": declared.ROBOTS,
+        }
+        found.write()
+        found.apply()
+        assert harbor.state.project("team")["metadata"]["public"] == "false"
+        assert len(harbor.state.robots) == 2
+        harbor.forget_sessions()
+        assert found.plan()[""]["changes"] == []
+        harbor.state.project("team")["metadata"]["public"] = "true"
+        found.apply()
+        assert harbor.state.project("team")["metadata"]["public"] == "false"
+        assert harbor.violations == []
+        kubectl("delete", "endpoints", "harbor", "-n", name)
+        notes = found.plan()["HarborProject/team"]["notes"]
+        assert any("no endpoints available" in note for note in notes)
+
+
+def own_address() -> str:
+    """Return an address of this machine that is not loopback: the API server takes no such one for an endpoint."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # nothing is sent
+        found: str = probe.getsockname()[0]
+    return found
+
+
+def service(name: str, address: str, port: int) -> dict[str, Any]:
+    """Return a Service whose endpoint is a test Harbor, and a Pod that is not run: the API server leads to Pods only."""
+    metadata = {"name": "harbor", "namespace": name}
+    target = {"ip": address, "targetRef": {"kind": "Pod", **metadata}}
+    container = {"name": "harbor", "image": "example.com/harbor:1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata,
+                "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]},
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": metadata,
+                "spec": {"schedulerName": "nobody", "containers": [container]},
+            },
+            {
+                "apiVersion": "v1",
+                "kind": "Endpoints",
+                "metadata": metadata,
+                "subsets": [{"addresses": [target], "ports": [{"name": "http", "port": port}]}],
+            },
+        ],
+    }

@@ -312,12 +312,10 @@ class TestHarbor:
         if _id(request) not in self.state.registries:
             raise missing(f"registry {_id(request)} not found")
         item = self.state.registries[_id(request)]
-        changed = {
-            **item,
-            **{key: content[key] for key in ("name", "description", "url", "insecure") if key in content},
-        }
+        kept: Item = {key: content[key] for key in ("name", "description", "url", "insecure") if key in content}
+        changed: Item = {**item, **kept}
         keys = {"credential_type": "type", "access_key": "access_key", "access_secret": "access_secret"}
-        given = {inner: content[key] for key, inner in keys.items() if key in content}
+        given: Item = {inner: content[key] for key, inner in keys.items() if key in content}
         if given or item.get("credential"):
             changed["credential"] = {**(item.get("credential") or {}), **given}
         await replication.require_healthy(self.state.checked_registry(changed))

@@ -11,6 +11,7 @@ from tests.harbor.state import State
 if TYPE_CHECKING:
     from pathlib import Path
 
+HUB: Final = "prod-onprem"
 EDGES: Final = ("prod-eks", "prod-gke")
 _OWN: Final = re.compile(r"https://registry\.((?:prod-\w+\.)?)platform\.example\.com")
 
@@ -33,6 +34,6 @@ def lead(root: Path, name: str, harbor: TestHarbor, edge: TestHarbor) -> None:
         file.write_text(_OWN.sub(edge.url if hub else harbor.url, file.read_text()))
 
 
-def accounts(edge: TestHarbor) -> list[tuple[str, str, str]]:
+def accounts(name: str, edge: TestHarbor) -> list[tuple[str, str, str]]:
     """Return what a person gives to the hub's cluster: Secrets with the account at each edge."""
-    return [(f"harbor-{name}", "admin", edge.state.admin) for name in EDGES]
+    return [(f"harbor-{one}", "admin", edge.state.admin) for one in EDGES] if name == HUB else []
