@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reconciler.errors import ClusterError, Conflict, Invalid, NotFound, Unavailable
-from reconciler.harbor import endpoint, overlay
+from reconciler.harbor import endpoint, overlay, passwords
 from reconciler.harbor.kinds import NOTHING
 from reconciler.harbor.reading import Reading
 from reconciler.harbor.wire import Wire
 from reconciler.harbor.writing import Writer
 from reconciler.model import tree
-from reconciler.model.harbor import REGISTRY, ROBOT, SERVER, is_declared
+from reconciler.model.harbor import SERVER, is_declared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -250,7 +250,7 @@ class HarborCluster:
             known = await reading.references(bodies[0]["kind"], bodies)
         except ClusterError as error:
             return [overlay.unasked(body, str(error)) for body in bodies]
-        reasons = await self._reasons(namespace, bodies, found)
+        reasons = await passwords.reasons(self._cluster, namespace, bodies, found)
         return [
             overlay.seen(
                 body,
@@ -274,28 +274,6 @@ class HarborCluster:
         except (NotFound, Unavailable):
             return None  # there is no HarborServer yet, or it does not answer: found out when it is applied
         return overlay.alone(resource, namespace, name, item, known) if item is not None else None
-
-    async def _reasons(self, namespace: str, bodies: Bodies, found: Mapping[tuple[str, str], Any]) -> dict[str, str]:
-        """Return, by name, what of an object's Secret is to be dealt with. One LIST, without the Secrets' contents."""
-        kind = bodies[0]["kind"]
-        named = {body["metadata"]["name"]: _secret_of(body) for body in bodies}
-        if not any(named.values()):
-            return {}
-        secrets = {
-            item["metadata"]["name"]: item["metadata"]["resourceVersion"]
-            async for item in self._cluster.list(endpoint.SECRETS, namespace=namespace, metadata_only=True)
-        }
-        reasons: dict[str, str] = {}
-        for body in bodies:
-            name, status = body["metadata"]["name"], body.get("status") or {}
-            secret = named[name]
-            if not secret:
-                continue
-            if kind == ROBOT and secret not in secrets:
-                reasons[name] = f"Secret/{secret} is not there: a new password is made"
-            elif kind == REGISTRY:
-                reasons |= _credential_reason(name, secret, secrets, status, found[kind, name])
-        return reasons
 
     async def _reading(self, namespace: str) -> Reading:
         async with self._known.locks[namespace]:
@@ -377,27 +355,6 @@ class HarborCluster:
     @staticmethod
     async def _unnoted(body: Body, _: dict[str, Any]) -> Body:
         return body
-
-
-def _secret_of(body: Body) -> str:
-    """Return the Secret that an object is about: the account of a registry, or where a robot account's password is kept."""
-    spec = body.get("spec") or {}
-    if body["kind"] == ROBOT:
-        return str((spec.get("secret") or {}).get("name") or body["metadata"]["name"])
-    return str((spec.get("credentials") or {}).get("secret", "")) if body["kind"] == REGISTRY else ""
-
-
-def _credential_reason(
-    name: str, secret: str, secrets: Mapping[str, str], status: Mapping[str, Any], item: Mapping[str, Any] | None
-) -> dict[str, str]:
-    if secret not in secrets:
-        return {name: f"Secret/{secret} is not there"}
-    if secrets[secret] != status.get("credentialVersion"):
-        return {name: f"Secret/{secret} has changed since Harbor was given it"}
-    there = ((item or {}).get("credential") or {}).get("access_key")
-    if item is not None and there != status.get("accessKey"):
-        return {name: f"Harbor has another account, {there}, than that of Secret/{secret}"}
-    return {}
 
 
 def _placed(error: ClusterError, body: Body) -> ClusterError:

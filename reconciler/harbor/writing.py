@@ -15,6 +15,7 @@ from reconciler.harbor import endpoint
 from reconciler.harbor.kinds import KINDS, NOTHING, References, full_name, name_of
 from reconciler.harbor.overlay import counted, declared, digest
 from reconciler.harbor.ownership import Claim, claim, told
+from reconciler.harbor.passwords import secret_of
 from reconciler.harbor.quantities import storage
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.harbor import GROUP, POLICY, PROJECT, REGISTRY, ROBOT
@@ -177,7 +178,7 @@ class Writer:
         """See to it that the password of a robot account is in its Secret: where it cannot be, a new one is made."""
         version = (body.get("status") or {}).get("secretVersion")
         try:
-            found = await self._cluster.get(endpoint.SECRETS, body["metadata"]["namespace"], _secret_name(body))
+            found = await self._cluster.get(endpoint.SECRETS, body["metadata"]["namespace"], secret_of(body))
         except NotFound:
             found = None
         if found is not None and standing is Claim.OURS and version is not None:
@@ -203,7 +204,7 @@ class Writer:
             "kind": "Secret",
             "type": "kubernetes.io/basic-auth",
             "metadata": {
-                "name": _secret_name(body),
+                "name": secret_of(body),
                 "namespace": metadata["namespace"],
                 "ownerReferences": [owner],
                 "annotations": {f"{GROUP}/robot": name},
@@ -230,11 +231,6 @@ class Writer:
 def _hard(quota: Item) -> int:
     amount: int = (quota.get("hard") or {}).get("storage", -1)
     return amount
-
-
-def _secret_name(body: Body) -> str:
-    name: str = (body["spec"].get("secret") or {}).get("name") or body["metadata"]["name"]
-    return name
 
 
 def _encoded(text: str) -> str:
