@@ -220,7 +220,10 @@ class HarborCluster:
                 raise Conflict(f"{resource.kind}/{name} -n {namespace} is another object by now", status=409)
             status = body.get("status") or {}
             if status.get("id") is not None or status.get("creating"):
-                harbor = await self._harbor(namespace)
+                try:
+                    harbor = await self._harbor(namespace)
+                except NotFound as error:  # not that it is gone: nobody can tell
+                    raise ClusterError(f"it cannot be deleted from Harbor: {error}") from error
                 await Writer(harbor, self._cluster, self._unnoted, adopts=False).delete(body)
                 self._known.readings.pop(namespace, None)
         await self._cluster.delete(

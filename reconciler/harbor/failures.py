@@ -9,7 +9,6 @@ import orjson
 from reconciler.errors import (
     AlreadyExists,
     ClusterError,
-    Conflict,
     Forbidden,
     Invalid,
     NotFound,
@@ -26,7 +25,7 @@ TYPES: Final[Mapping[int, type[ClusterError]]] = {
     403: Forbidden,
     404: NotFound,
     409: AlreadyExists,
-    412: Conflict,
+    412: ClusterError,  # something depends on it: no reason to try again, as a Conflict would be
     422: Invalid,
     429: Unavailable,
 }

@@ -62,7 +62,10 @@ class Writer:
     async def delete(self, body: Body) -> None:
         """Delete from Harbor what a custom resource stands for, where it is ours; by its id, never by its name."""
         kind = KINDS[body["kind"]]
-        item = await self.current(body)
+        try:
+            item = await self.current(body)
+        except NotFound:
+            return  # the project that it was of is gone, and it with that
         if item is None or claim(kind, body.get("status") or {}, item) is Claim.FOREIGN:
             return
         with suppress(NotFound):

@@ -214,7 +214,8 @@ def test_what_others_made_is_seen_before_anything_of_it_is_in_the_cluster(hub: H
     hub.write()
     hub.apply()
     made = hub.hub.state.create_project({"project_name": "team", "metadata": {"public": "true"}})
-    hub.files = dict(declared.ALL)
+    more = [declared.PROJECTS.partition("---")[0].replace("name: team", f"name: team-{number}") for number in range(5)]
+    hub.files = {**declared.ALL, "more.yaml": "    ---\n".join(more)}
     hub.write()
     assert f"Harbor has it (id {made}, made " in hub.plan(4)["HarborProject/team"]["problem"]
     hub.adopt = "kubectl, harbor"

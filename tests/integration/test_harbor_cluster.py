@@ -170,7 +170,7 @@ async def test_a_project_with_repositories_is_kept_with_its_custom_resource(
 ) -> None:
     body = await applied(cluster, api, PROJECT, "team")
     harbor.push("team/web", "1")
-    with pytest.raises(Conflict, match="contains repositories"):
+    with pytest.raises(ClusterError, match="contains repositories"):
         await cluster.delete(resource(api, PROJECT), SPACE, "team", uid=body["metadata"]["uid"])
     assert (await seen(cluster, api, PROJECT))["status"]["repositories"] == 1
 
@@ -234,6 +234,31 @@ async def test_without_a_harbor_server_the_namespace_is_named(cluster: HarborClu
     api.remove("HarborServer", SPACE, "harbor")
     with pytest.raises(NotFound, match="namespace registry has to have one HarborServer"):
         await applied(cluster, api, PROJECT, "team")
+
+
+async def test_without_a_harbor_server_nothing_is_taken_for_gone(
+    cluster: HarborCluster, api: FakeCluster, harbor: TestHarbor
+) -> None:
+    body = await applied(cluster, api, PROJECT, "team")
+    api.remove("HarborServer", SPACE, "harbor")
+    cluster._known.endpoints.clear()
+    with pytest.raises(ClusterError, match="it cannot be deleted from Harbor") as raised:
+        await cluster.delete(resource(api, PROJECT), SPACE, "team", uid=body["metadata"]["uid"])
+    assert not isinstance(raised.value, NotFound)
+
+
+async def test_a_robot_account_goes_with_its_project(
+    cluster: HarborCluster, api: FakeCluster, harbor: TestHarbor
+) -> None:
+    await applied(cluster, api, PROJECT, "team")
+    access = [{"resource": "repository", "action": "pull"}]
+    permissions = [{"kind": "project", "namespace": "team", "access": access}]
+    spec = {"level": "project", "project": "team", "permissions": permissions}
+    body = await applied(cluster, api, ROBOT, "reader", spec)
+    assert [item["name"] for item in harbor.state.robots.values()] == ["team+reader"]
+    harbor.state.delete_project("team")
+    await cluster.delete(resource(api, ROBOT), SPACE, "reader", uid=body["metadata"]["uid"])
+    assert [item async for item in api.list(resource(api, ROBOT))] == []
 
 
 async def test_a_harbor_that_stays_away_is_given_up(
