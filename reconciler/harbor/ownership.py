@@ -1,6 +1,6 @@
 """Whose an object of Harbor's is. Harbor keeps no labels, so the custom resource is the record: its status has the id.
 
-An id is noted only of what we made or adopted. What was announced in the status before it was made, and is newer than that
+An id is noted only of what we made or adopted, with the time of its making, for another Harbor gives the same small ids. What was announced in the status before it was made, and is newer than that
 by Harbor's own clock, was made by a run that ended before it could note the id.
 """
 
@@ -30,7 +30,8 @@ class Claim(StrEnum):
 def claim(kind: Kind, status: Mapping[str, Any], item: Item) -> Claim:
     """Tell whose an object is, by the status of its custom resource."""
     if status.get("id") is not None:
-        return Claim.OURS if status["id"] == kind.id_of(item) else Claim.FOREIGN
+        same = (status["id"], status.get("made")) == (kind.id_of(item), item.get("creation_time"))
+        return Claim.OURS if same else Claim.FOREIGN
     announced, made = _time(status.get("creating")), _time(item.get("creation_time"))
     if announced is not None and made is not None and made >= announced - _TOLERANCE:
         return Claim.UNNOTED

@@ -98,13 +98,15 @@ class Writer:
                 "access_key": secrets["key"],
                 "access_secret": secrets["secret"],
             }
-        announced = {"id": None, "creating": self._harbor.now, "given": None}
+        announced = {"id": None, "made": None, "creating": self._harbor.now, "given": None}
         body = await self._note(body, announced)
         made = await self._harbor.create(kind.path, content)
-        if body["kind"] == ROBOT:
-            version = await self._keep(body, made.content.get("name", ""), made.content.get("secret", ""))
-            return {**self._noted(kind, body, made.id), "secretVersion": version}
-        return self._noted(kind, body, made.id) | _credential_noted(secrets)
+        status: Status = {}
+        if body["kind"] == ROBOT:  # before anything else: it is not told again
+            name, password = made.content.get("name", ""), made.content.get("secret", "")
+            status["secretVersion"] = await self._keep(body, name, password)
+        item = await self._harbor.get(f"{kind.path}/{made.id}")
+        return self._status(kind, body, item, secrets) | status
 
     async def _updated(self, kind: Kind, body: Body, wanted: tuple[Spec, Item], secrets: Spec) -> Item:
         """Write what differs, and read it again."""
@@ -219,11 +221,10 @@ class Writer:
         return version
 
     def _status(self, kind: Kind, body: Body, item: Item, secrets: Spec) -> Status:
-        return self._noted(kind, body, kind.id_of(item)) | counted(item) | _credential_noted(secrets)
-
-    def _noted(self, kind: Kind, body: Body, identity: int) -> Status:
         fields = sorted(name for name in body["spec"] if name in kind.defaults)
-        return {"id": identity, "creating": None, "given": digest(body["spec"]), "fields": fields}
+        noted = {"id": kind.id_of(item), "made": item.get("creation_time"), "creating": None, "fields": fields}
+        about = _credential_noted(secrets) if body["kind"] == REGISTRY else {}
+        return noted | {"given": digest(body["spec"])} | counted(item) | about
 
     @staticmethod
     def _dropped(kind: Kind, status: Mapping[str, Any], spec: Mapping[str, Any]) -> Spec:

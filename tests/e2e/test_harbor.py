@@ -138,7 +138,7 @@ def test_what_somebody_changes_in_harbor_is_drift_and_is_repaired(hub: Hub) -> N
     assert (origin["file"], origin["line"]) == (f"environments/{name}/harbor/projects.yaml", 5)
     assert [item["path"] for item in drift["HarborReplicationPolicy/team-to-edge"]["fields"]] == ["spec.speedKb"]
     assert "HarborRobotAccount/builder" in drift
-    assert hub.expect(0, "status", "-o", "json").json
+    assert "3 to update" in hub.expect(0, "status").out
     assert "projects.yaml:5" in hub.expect(0, "blame", "HarborProject/team", "-n", name).out
     hub.apply()
     assert state.project("team")["metadata"]["public"] == "false"
@@ -244,6 +244,34 @@ def test_one_that_was_deleted_and_made_again_by_others_is_not_ours_any_more(hub:
     assert [item["project_id"] for item in hub.hub.state.projects.values()] == [other]
 
 
+def test_another_harbor_has_nothing_of_ours_though_its_ids_are_the_same(hub: Hub) -> None:
+    """A HarborServer that is led elsewhere: nothing there is touched because its name and id happen to be those of ours."""
+    hub.files = {"server.yaml": declared.SERVER, "projects.yaml": declared.PROJECTS.partition("---")[0]}
+    hub.write()
+    hub.apply()
+    with TestHarbor() as other:
+        other.state.admin = hub.hub.state.admin
+        made = other.state.create_project({"project_name": "team", "metadata": {"public": "true"}})
+        assert made == hub.hub.state.project("team")["project_id"]
+        hub.files["server.yaml"] = declared.SERVER.replace("%U", other.url)
+        hub.write()
+        hub.apply(0)
+        assert "belongs to harbor" in hub.plan(4)["HarborProject/team"]["problem"]
+        assert other.state.project("team")["metadata"]["public"] == "true"
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_run_that_is_killed_while_it_prunes_is_finished_by_the_next(hub: Hub, after: int) -> None:
+    hub.apply()
+    hub.files, hub.budget = {"server.yaml": declared.SERVER}, 8
+    hub.write()
+    killed_after(hub, after)
+    hub.apply()
+    state = hub.hub.state
+    assert [state.projects, state.registries, state.policies, state.robots] == [{}, {}, {}, {}]
+    assert hub.plan()[""]["changes"] == []
+
+
 def test_what_is_gone_from_harbor_is_made_again(hub: Hub) -> None:
     hub.apply()
     hub.hub.state.policies.clear()
@@ -257,11 +285,22 @@ def test_what_is_gone_from_harbor_is_made_again(hub: Hub) -> None:
 @pytest.mark.parametrize("after", [1, 3, 5])
 def test_a_run_that_is_killed_after_a_write_is_finished_by_the_next(hub: Hub, after: int) -> None:
     """Killed when Harbor has made an object and before its id is noted: it is ours, and made once."""
+    killed_after(hub, after)
+    before = {item["id"] for item in hub.hub.state.robots.values()}
+    hub.apply()
+    assert before <= {item["id"] for item in hub.hub.state.robots.values()}
+    assert sorted(item["name"] for item in hub.hub.state.projects.values()) == ["hub-cache", "team"]
+    assert len(hub.hub.state.policies) == 1
+    assert hub.plan()[""]["changes"] == []
+
+
+def killed_after(hub: Hub, writes: int) -> None:
+    """Apply, and kill the run when Harbor has done so many writes and has not answered the last one yet."""
     seen: list[str] = []
 
     def kill(_: str, path: str) -> None:
         seen.append(path)
-        if len(seen) == after:
+        if len(seen) == writes:
             os.kill(process.pid, signal.SIGKILL)
 
     hub.hub.faults.after_write = kill
@@ -269,12 +308,6 @@ def test_a_run_that_is_killed_after_a_write_is_finished_by_the_next(hub: Hub, af
     assert process.wait(120) == -signal.SIGKILL
     process.communicate()
     hub.hub.faults.after_write = None
-    before = {item["id"] for item in hub.hub.state.robots.values()}
-    hub.apply()
-    assert before <= {item["id"] for item in hub.hub.state.robots.values()}
-    assert sorted(item["name"] for item in hub.hub.state.projects.values()) == ["hub-cache", "team"]
-    assert len(hub.hub.state.policies) == 1
-    assert hub.plan()[""]["changes"] == []
 
 
 def test_harbor_that_fails_for_a_while_or_restarts_is_waited_for(hub: Hub) -> None:

@@ -12,11 +12,12 @@ from reconciler.harbor.ownership import Claim, claim
 from reconciler.model.harbor import PROJECT, UNCLAIMED, held, pending, unclaimed
 
 SPEC = {"public": False, "autoScan": True}
+MADE = "2026-03-01T10:00:00.500Z"
 ITEM = {
     "project_id": 7,
     "name": "team",
     "owner_name": "admin",
-    "creation_time": "2026-03-01T10:00:00.500Z",
+    "creation_time": MADE,
     "metadata": {"public": "false", "auto_scan": "true", "severity": "low"},
     "repo_count": 0,
 }
@@ -25,7 +26,7 @@ ITEM = {
 def resource(status: dict[str, Any] | None = None, spec: dict[str, Any] | None = None) -> dict[str, Any]:
     wanted = SPEC if spec is None else spec
     metadata = {"name": "team", "namespace": "registry", "resourceVersion": "41", "uid": "u"}
-    noted = {"id": 7, "given": overlay.digest(wanted)} if status is None else status
+    noted = {"id": 7, "made": MADE, "given": overlay.digest(wanted)} if status is None else status
     return {
         "apiVersion": "harbor.reconciler.dev/v1alpha1",
         "kind": PROJECT,
@@ -68,6 +69,11 @@ def test_another_object_of_the_same_name_is_not_ours() -> None:
     assert unclaimed(seen) == "id 7, made 2026-03-01T10:00:00 by admin"
 
 
+def test_the_same_id_in_another_harbor_is_not_ours() -> None:
+    noted = {"id": 7, "made": "2025-01-01T00:00:00.000Z", "given": overlay.digest(SPEC)}
+    assert unclaimed(overlay.seen(resource(noted), ITEM))
+
+
 def test_what_was_announced_and_made_after_it_is_ours() -> None:
     seen = overlay.seen(resource({"creating": "2026-03-01T10:00:00Z"}), ITEM)
     assert pending(seen) == "it was made by a run that ended before it noted so"
@@ -84,7 +90,7 @@ def test_without_a_record_nothing_is_ours(status: dict[str, Any]) -> None:
 
 def test_fields_that_harbor_was_not_given_are_pending() -> None:
     """As after a run that ended between the custom resource and Harbor, with a field that git dropped."""
-    seen = overlay.seen(resource({"id": 7, "given": "of before"}), ITEM)
+    seen = overlay.seen(resource({"id": 7, "made": MADE, "given": "of before"}), ITEM)
     assert pending(seen) == "Harbor was not given all of it"
 
 
