@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from reconciler.errors import Invalid
+from reconciler.harbor import changed
 from reconciler.harbor.kinds import KINDS, NOTHING
 from reconciler.harbor.ownership import Claim, claim, told
 from reconciler.harbor.quantities import storage
@@ -54,7 +55,7 @@ def seen(body: Body, item: Item | None, known: References = NOTHING, reason: str
         return _marked(there, PENDING, reason)
     if status.get("given") != digest(spec):
         return _marked(there, PENDING, "Harbor was not given all of it")
-    return there if there["spec"] == spec else versioned(there)
+    return there if there["spec"] == spec else versioned(changed.by_others(there, spec))
 
 
 def unasked(body: Body, error: str) -> Body:

@@ -20,6 +20,9 @@ ROBOT: Final = "HarborRobotAccount"
 KINDS: Final = frozenset((REGISTRY, PROJECT, POLICY, ROBOT))
 """What Harbor holds. A HarborServer is not of these: it says where a Harbor is."""
 
+MANAGER: Final = "harbor"
+"""Who is told to own a declared field that somebody changed in Harbor. Harbor does not say who it was."""
+
 UNCLAIMED: Final = f"{GROUP}/unclaimed"
 """An annotation of what was looked at, never stored: Harbor has such an object, and it is not of our making."""
 

@@ -138,7 +138,10 @@ def test_what_somebody_changes_in_harbor_is_drift_and_is_repaired(hub: Hub) -> N
     assert (origin["file"], origin["line"]) == (f"environments/{name}/harbor/projects.yaml", 5)
     assert [item["path"] for item in drift["HarborReplicationPolicy/team-to-edge"]["fields"]] == ["spec.speedKb"]
     assert "HarborRobotAccount/builder" in drift
-    assert "3 to update" in hub.expect(0, "status").out
+    (component,) = hub.expect(0, "status", "-o", "json").json["components"]
+    assert {item["name"] for item in component["drifted"]} == {"team", "team-to-edge", "builder"}
+    assert component["pending"] == 0
+    assert [item["manager"] for item in drift["HarborProject/team"]["fields"]] == ["harbor", "harbor"]
     assert "projects.yaml:5" in hub.expect(0, "blame", "HarborProject/team", "-n", name).out
     hub.apply()
     assert state.project("team")["metadata"]["public"] == "false"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.harbor import overlay
+from reconciler.harbor import changed, overlay
 from reconciler.harbor.kinds import KINDS
 from reconciler.harbor.ownership import Claim, claim
 from reconciler.model.harbor import PROJECT, UNCLAIMED, held, pending, unclaimed
@@ -48,6 +48,24 @@ def test_harbors_values_stand_in_declared_fields_and_no_others() -> None:
     seen = overlay.seen(resource(), item(public="true", severity="high"))
     assert seen["spec"] == {"public": True, "autoScan": True}
     assert not pending(seen)
+
+
+def test_what_somebody_changed_in_harbor_is_told_to_be_theirs() -> None:
+    ours = {"f:metadata": {"f:labels": {"f:a": {}}}, "f:spec": {"f:public": {}, "f:autoScan": {}}}
+    body = resource()
+    body["metadata"]["managedFields"] = [{"manager": "reconciler", "operation": "Apply", "fieldsV1": ours}]
+    entries = overlay.seen(body, item(public="true"))["metadata"]["managedFields"]
+    assert [(entry["manager"], entry["fieldsV1"]) for entry in entries] == [
+        ("reconciler", {"f:metadata": {"f:labels": {"f:a": {}}}, "f:spec": {"f:autoScan": {}}}),
+        ("harbor", {"f:spec": {"f:public": {}}}),
+    ]
+
+
+def test_of_a_map_only_what_differs_is_theirs() -> None:
+    given = {"destination": {"namespace": "a", "replaceCount": 1}, "filters": [1], "enabled": True}
+    there = {"destination": {"namespace": "b", "replaceCount": 1}, "filters": [2]}
+    found = changed.differing(given, there)
+    assert found == {"f:destination": {"f:namespace": {}}, "f:filters": {}, "f:enabled": {}}
 
 
 def test_a_version_tells_harbors_values_too() -> None:
