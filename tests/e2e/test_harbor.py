@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -313,7 +315,32 @@ def killed_after(hub: Hub, writes: int) -> None:
     hub.hub.faults.after_write = None
 
 
-def test_harbor_that_fails_for_a_while_or_restarts_is_waited_for(hub: Hub) -> None:
+def test_a_harbor_that_restarts_in_the_middle_of_an_apply(hub: Hub) -> None:
+    """Whatever of the answers was lost: nothing is made twice, and what may have failed is settled by the next run."""
+
+    def restart() -> None:
+        hub.hub.stop()
+        time.sleep(1)
+        hub.hub.start()
+
+    restarting = threading.Thread(target=restart)
+
+    def begin(_: str, __: str) -> None:
+        if restarting.ident is None:
+            restarting.start()
+            time.sleep(0.1)  # the answer to this write does not come
+
+    hub.hub.faults.after_write = begin
+    hub.platform.run("apply", hub.platform.name, "--yes")
+    restarting.join()
+    hub.hub.faults.after_write = None
+    assert hub.platform.run("apply", hub.platform.name, "--yes").code == 0
+    assert sorted(item["name"] for item in hub.hub.state.projects.values()) == ["hub-cache", "team"]
+    assert [len(hub.hub.state.registries), len(hub.hub.state.policies), len(hub.hub.state.robots)] == [2, 1, 2]
+    assert hub.plan()[""]["changes"] == []
+
+
+def test_harbor_that_fails_for_a_while_is_waited_for(hub: Hub) -> None:
     """Bursts of 500 and 503 with Retry-After are tried again; what cannot be repeated is reported, and made by the next run."""
     hub.hub.fail(500, 2, method="GET")
     hub.hub.fail(503, 1, method="GET", retry_after="1")
