@@ -108,6 +108,10 @@ class HarborCluster:
         """Read the API server's own metrics."""
         return await self._cluster.metrics()
 
+    async def kubelet_settings(self, node: str) -> Body:
+        """Read the configuration that a node's kubelet runs with."""
+        return await self._cluster.kubelet_settings(node)
+
     async def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int = 1) -> str:
         """Read the last lines of a container's log."""
         return await self._cluster.log_tail(namespace, pod, container, previous=previous, lines=lines)
