@@ -188,10 +188,20 @@ class HarborCluster:
         return (await self._seen(namespace, [body]))[0]
 
     async def apply(
-        self, resource: ApiResource, body: Body, *, field_manager: str, force: bool = False, dry_run: bool = False
+        self,
+        resource: ApiResource,
+        body: Body,
+        *,
+        field_manager: str,
+        force: bool = False,
+        dry_run: bool = False,
+        brief: bool = False,
     ) -> Body:
         """Server-side apply one object; a declared Harbor object is written to Harbor after its custom resource."""
-        made = await self._cluster.apply(resource, body, field_manager=field_manager, force=force, dry_run=dry_run)
+        brief = brief and not is_declared(resource.group, resource.kind)  # what is written to Harbor has to be known
+        made = await self._cluster.apply(
+            resource, body, field_manager=field_manager, force=force, dry_run=dry_run, brief=brief
+        )
         if dry_run or not is_declared(resource.group, resource.kind):
             return made
         namespace = made["metadata"]["namespace"]
