@@ -1,13 +1,15 @@
 """Stands in for the operators and servers that a sandbox cannot run: sets the status that the real ones would set.
 
 It says nothing of those programs. What it makes possible is to apply a platform in full to a real API server and to see
-that the reconciler waits for what matters, in order, and goes on when it is there.
+that the reconciler waits for what matters, in order, and goes on when it is there. Harbor's API is stood in for by
+`tests/harbor`, which is not Harbor either.
 
     python -m tests.stand_ins KUBECTL KUBECONFIG    until it is ended
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.harbor.server import TestHarbor
 
 PAUSE: Final = 0.5  # seconds between two looks
 READY: Final[Mapping[str, Any]] = {"phase": "Ready"}
@@ -36,9 +40,10 @@ AVAILABLE: Final = {"conditions": [{"type": "Available", "status": "True", "reas
 class StandIns:
     """Stand-ins for one cluster, in a thread of their own."""
 
-    def __init__(self, kubectl: str, kubeconfig: str) -> None:
-        """Begin with nothing seen."""
+    def __init__(self, kubectl: str, kubeconfig: str, harbor: TestHarbor | None = None) -> None:
+        """Begin with nothing seen; a test Harbor is told the password that the cluster has made for it."""
         self._command = (kubectl, "--kubeconfig", kubeconfig)
+        self._harbor = harbor
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stand-ins", daemon=True)
 
@@ -58,10 +63,18 @@ class StandIns:
             for item in self._list(resource):
                 if not item.get("status"):
                     self._patch(resource, item, status)
+        if self._harbor is not None and not self._harbor.state.admin:
+            self._harbor.state.admin = self._password()
         for item in self._list("apiservices.apiregistration.k8s.io"):
             served = any(condition["status"] == "True" for condition in item.get("status", {}).get("conditions", ()))
             if item["spec"].get("service") and not served:
                 self._patch("apiservices.apiregistration.k8s.io", item, AVAILABLE)
+
+    def _password(self) -> str:
+        """Return the password of Harbor's administrator, which its core reads as it starts; "" before it is made."""
+        get = ("get", "secret", "harbor-admin", "-n", "registry", "-o", "jsonpath={.data.password}")
+        done = subprocess.run((*self._command, *get), capture_output=True, text=True, check=False)
+        return base64.b64decode(done.stdout).decode() if done.returncode == 0 else ""
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reconciler.check import accounts, identity, links, ports, security, selectors, sources, volumes
+from reconciler.check import accounts, harbor, identity, links, ports, security, selectors, sources, volumes
 from reconciler.check.world import IGNORE, Finding, World
 from reconciler.errors import Problem
 from reconciler.model.tree import origin_at
@@ -40,6 +40,8 @@ RULES: Final[Mapping[str, Callable[[World], Iterator[Finding]]]] = {
     "webhook-service": links.webhook,
     "admission-policy": links.admission_policy,
     "priority-class": links.priority,
+    "harbor-server": harbor.server,
+    "harbor-reference": harbor.reference,
     "image-tag": security.image,
     "pod-security": security.pod_security,
 }

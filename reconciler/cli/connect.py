@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from reconciler.cluster.kube import KubeCluster
+    from reconciler.cluster.port import Cluster
     from reconciler.environment import Environment, SecretRef
     from reconciler.observe.memory import Memory
     from reconciler.source.clones import Clones
@@ -36,14 +37,20 @@ def open_clones(access: Remote | None = None) -> Clones:
 @asynccontextmanager
 async def connected(
     environment: Environment, tell: Callable[[tuple[str, ...]], None] = print_warnings
-) -> AsyncIterator[tuple[KubeCluster, Memory]]:
-    """Connect to the environment's cluster; in the end tell what it warned of, and close the connection."""
+) -> AsyncIterator[tuple[Cluster, Memory]]:
+    """Connect to the environment's cluster and to the Harbors that it names.
+
+    In the end tell what was warned of, and close the connections.
+    """
+    from reconciler.harbor.cluster import HarborCluster
     from reconciler.observe.memory import Memory
 
-    async with _cluster(environment) as cluster:
+    async with _cluster(environment) as server:
+        cluster = HarborCluster(server, adopts="harbor" in environment.spec.policy.adopt)
         try:
             yield cluster, Memory.open(cache_dir() / "memory", cluster.name, environment.name)
         finally:
+            await cluster.leave()
             tell((*cluster.warnings, *cluster.notes))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.cluster.credentials import Access
+    from reconciler.cluster.failures import Answer
     from reconciler.cluster.port import Bodies, Body
     from reconciler.model.api import ApiResource, Discovery, RequestCount
 
@@ -250,10 +252,11 @@ class KubeCluster:
         *,
         kind: Literal["json", "merge"],
         field_manager: str,
+        subresource: str = "",
     ) -> Body:
-        """Patch one object with JSON Patch (RFC 6902) or JSON Merge Patch (RFC 7396)."""
+        """Patch one object, or a subresource of it, with JSON Patch (RFC 6902) or JSON Merge Patch (RFC 7396)."""
         query = {"fieldManager": field_manager, "fieldValidation": "Strict"}
-        path = resource.path(namespace, name)
+        path = resource.path(namespace, name) + (f"/{subresource}" if subresource else "")
         data = orjson.dumps(patch)
         return await self._object(
             Request("patch", "PATCH", path, query, data, PATCHES[kind], repeatable=kind == "merge")
@@ -301,6 +304,10 @@ class KubeCluster:
                 raise
         finally:
             stream.close()
+
+    async def relay(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """Send one request once to what the API server leads to, and return its answer as it came."""
+        return await self._requests.relay(partial(self._transport.relay, method, path, headers, body))
 
     async def close(self) -> None:
         """Release connections."""

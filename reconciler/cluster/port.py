@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
+    from reconciler.cluster.failures import Answer
     from reconciler.model.api import ApiResource, Discovery, RequestCount, WatchEvent
 
 Body = dict[str, Any]
@@ -105,8 +106,9 @@ class Cluster(Protocol):
         *,
         kind: Literal["json", "merge"],
         field_manager: str,
+        subresource: str = "",
     ) -> Body:
-        """Patch one object with JSON Patch (RFC 6902) or JSON Merge Patch (RFC 7396)."""
+        """Patch one object, or a subresource of it, with JSON Patch (RFC 6902) or JSON Merge Patch (RFC 7396)."""
 
     async def delete(
         self,
@@ -127,6 +129,9 @@ class Cluster(Protocol):
 
         Ends when the server ends it; raises NotFound with status 410 where the version is too old: list again.
         """
+
+    async def relay(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """Send one request once to what the API server leads to (`…/proxy/…`), and return its answer as it came."""
 
     async def close(self) -> None:
         """Release connections."""

@@ -108,6 +108,17 @@ class Requests:
         """Send a request and return its answer; raises the ClusterError tree."""
         return await self._tried(request, self._answer)
 
+    async def relay(self, once: Callable[[str], Awaitable[Answer]]) -> Answer:
+        """Send what is not for the API server itself, once; `once` is given the Authorization header's value.
+
+        It is counted, retried and guarded by whoever sends it. Raises ClusterError where no answer came.
+        """
+        async with self.slots:
+            try:
+                return await once(await self.authorize(False))
+            except Unsent as unsent:
+                raise unsent.error from unsent
+
     async def stream(self, request: Request) -> Stream:
         """Send a request and return its answer before it has ended; the caller closes it."""
         return await self._tried(request, self._stream)

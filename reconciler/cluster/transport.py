@@ -15,7 +15,7 @@ from reconciler.cluster.requests import Unsent
 from reconciler.errors import ClusterError, Silent, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from aiohttp.client import _RequestContextManager
 
@@ -56,6 +56,26 @@ class Transport:
                 return Answer(response.status, await response.read(), _headers(response))
         except FAILURES as error:
             raise failure(error, self._access.server, self._read_seconds) from error
+
+    async def relay(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, authorization: str
+    ) -> Answer:
+        """Send one request to what the API server leads to; the lines of Set-Cookie stay apart."""
+        access, marks = self._access, {"Authorization": authorization} if authorization else {}
+        try:
+            async with self._opened().request(
+                method,
+                URL(access.server + path, encoded=True),
+                data=body,
+                headers={**headers, **marks},
+                proxy=access.proxy,
+                server_hostname=access.server_name,
+                allow_redirects=False,
+            ) as response:
+                cookies = "\n".join(response.headers.getall("Set-Cookie", ()))
+                return Answer(response.status, await response.read(), {**_headers(response), "set-cookie": cookies})
+        except FAILURES as error:
+            raise failure(error, access.server, self._read_seconds) from error
 
     async def open(self, request: Request, authorization: str) -> Stream:
         """Send one request whose answer goes on for a while; raises as `send` does."""

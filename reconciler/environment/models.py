@@ -23,7 +23,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, description="lower case letter
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, description="a Go duration, e.g. 90s, 5m, 1h30m")]
 Host = Annotated[str, Field(pattern=HOST_PATTERN, description="a host's name, with :port where it is no usual one")]
 Manager = (
-    Literal["kubectl", "helm", "argocd", "flux", "applyset"]
+    Literal["kubectl", "helm", "argocd", "flux", "applyset", "harbor"]
     | Annotated[str, Field(pattern=r"^environment:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", description="environment:NAME")]
 )
 Stance = Literal["fail", "force", "yield"]

@@ -12,7 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Verb = Literal[
-    "discovery", "openapi", "list", "get", "dry_run", "apply", "create", "update", "patch", "delete", "watch"
+    "discovery",
+    "openapi",
+    "list",
+    "get",
+    "dry_run",
+    "apply",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "watch",
+    "harbor_read",
+    "harbor_write",
 ]
 
 WRITES: Final = frozenset[Verb](("apply", "create", "update", "patch", "delete"))

@@ -22,6 +22,7 @@ from reconciler.model.applyset import (
     parent_id,
     read_parent,
 )
+from reconciler.model.harbor import is_declared
 from reconciler.model.identity import GroupKind, ObjectId
 from reconciler.model.observation import Observation
 
@@ -229,7 +230,7 @@ async def _adopt_unlabelled(
 
 async def _looked_for(cluster: Cluster, resource: ApiResource, namespace: str, identities: list[ObjectId]) -> Live:
     """Read those of some objects that exist."""
-    if len(identities) > FEW:
+    if len(identities) > FEW and not is_declared(resource.group, resource.kind):  # what only Harbor has is in no list
         listed = cluster.list(resource, namespace=namespace, metadata_only=True)
         there = {body["metadata"]["name"] async for body in listed}
         identities = [identity for identity in identities if identity.name in there]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Conflict, Invalid
+from reconciler.model.harbor import pending
 from reconciler.model.observation import Prediction
 from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change
@@ -116,7 +117,9 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
         return replace(
             change, action=Action.UNCHANGED, force=False, fields=(), notes=settling.told(case.resource, lost)
         )
-    if body is not None and not change.fields:
+    if why := pending(live):
+        change = replace(change, notes=(*change.notes, why))
+    elif body is not None and not change.fields:
         change = replace(change, notes=(*change.notes, _silent(body, live)))
     if blind or _only(lost, change):
         return _unsettled(case, change, lost, applied=prediction.applied)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from reconciler.model.harbor import pending
 from reconciler.model.identity import GroupKind, GroupVersionKind
 from reconciler.plan.compare import unchanged
 from reconciler.plan.conflicts import settle
@@ -138,7 +139,7 @@ class _Look:
         paths = self._ignored.paths(case.resource.id)
         if paths:
             case = replace(case, resource=replace(case.resource, body=yielded(case.resource.body, live, paths)))
-        if standing.owner or standing.moved_from:
+        if standing.owner or standing.moved_from or pending(live):
             return self._with_coming(replace(self._yielded(case, live), state=State.DIFFERENT))
         if unchanged(case.resource.body, live, case.schema):
             return replace(case, state=State.SAME)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.applyset import ENVIRONMENT_LABEL
+from reconciler.model.harbor import held
 from reconciler.model.identity import GroupKind
 from reconciler.model.plan import Action, Change
 from reconciler.plan.cases import DEFINITION, RECONCILE
@@ -91,7 +92,7 @@ def _delete(
 ) -> Change:
     metadata = live["metadata"]
     terminating = "deletionTimestamp" in metadata
-    problem = holders.problem(identity)
+    problem = holders.problem(identity) or held(live)
     lost = "" if problem else ", ".join(losses(live))
     notes = [*(("is being deleted already",) if terminating else ()), *((f"lost with it: {lost}",) if lost else ())]
     return Change(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.errors import ConfigError, DependencyCycle, Problem
 from reconciler.model.graph import ComponentEdge, Edge, Graph
 from reconciler.model.identity import ObjectId
-from reconciler.plan.edges import backends, bindings, existence, generated, marks, traffic, workloads
+from reconciler.plan.edges import backends, bindings, existence, generated, harbor, marks, traffic, workloads
 from reconciler.plan.edges.objects import Objects
 from reconciler.plan.order import ordered
 
@@ -27,6 +27,7 @@ _FAMILIES: Final = (
     bindings.edges,
     backends.edges,
     generated.edges,
+    harbor.edges,
     marks.edges,
 )
 

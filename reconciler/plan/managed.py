@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from reconciler.model.applyset import FIELD_MANAGER
+from reconciler.model.harbor import MANAGER as HARBOR
 from reconciler.model.path import Keyed
 from reconciler.model.schema import Schema
 
@@ -38,8 +39,9 @@ class Entry:
 
     @property
     def by_person(self) -> bool:
-        """Whether a person's tool wrote it: an `Update` by kubectl of the object itself."""
-        return self.operation == "Update" and not self.subresource and self.manager.startswith("kubectl")
+        """Whether a person's tool wrote it: an `Update` by kubectl of the object itself, or something done in Harbor."""
+        theirs = self.manager.startswith("kubectl") or self.manager == HARBOR
+        return self.operation == "Update" and not self.subresource and theirs
 
 
 def entries(live: Mapping[str, Any]) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from reconciler.model.applyset import (
     applyset_id,
     parent_id,
 )
+from reconciler.model.harbor import unclaimed
 from reconciler.plan.managed import entries, own_fields
 from reconciler.plan.takeover import MANAGED_BY, MANAGERS, tool_of
 
@@ -62,6 +63,9 @@ class Owners:
         """Tell whose an object is that a component wants."""
         metadata = live["metadata"]
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        if unclaimed(live):
+            hint = "take it out of git, or add harbor to policy.adopt in environment.yaml"
+            return Standing("harbor", hint=f"Harbor has it ({unclaimed(live)}), not of our making; {hint}")
         controller = next((item for item in metadata.get("ownerReferences") or () if item.get("controller")), None)
         if controller is not None:
             name = f"{controller.get('kind')}/{controller.get('name')}"

@@ -24,6 +24,7 @@ MANAGERS: Final[Mapping[str, tuple[str, ...]]] = {
     "helm": _HELM,
     "argocd": (*_HELM, "argocd-controller", "argocd-application-controller", "argocd"),
     "flux": (*_HELM, "kustomize-controller", "helm-controller"),
+    "harbor": (),  # what is in a Harbor has no managers
 }
 """The field managers through which each tool writes whole objects, and those that it may have found there itself.
 

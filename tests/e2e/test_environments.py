@@ -19,6 +19,8 @@ import pytest
 from reconciler import environment as environments
 from reconciler.sandbox import control
 from reconciler.source.directory import DirectoryTree
+from tests.harbor import shipped
+from tests.harbor.server import TestHarbor
 from tests.stand_ins import StandIns
 
 if TYPE_CHECKING:
@@ -76,16 +78,17 @@ class Place:
         return set(self.cluster.run_kubectl("get", "-o", "name", *arguments).split())
 
 
-def give(cluster: Sandbox) -> None:
-    """Put the password there that somebody else knows (docs/guides/secrets.md)."""
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "harbor-database", "namespace": "registry"},
-        "stringData": {"password": "of-somebody-else"},
-    }
+def give(cluster: Sandbox, environment: str, edge: TestHarbor) -> None:
+    """Put the passwords there that somebody else knows (docs/guides/secrets.md, docs/guides/harbor.md)."""
     cluster.run_kubectl("create", "namespace", "registry")
-    cluster.run_kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    for name, user, password in (("harbor-database", "", "of-somebody-else"), *shipped.accounts(environment, edge)):
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": "registry"},
+            "stringData": {"password": password, **({"username": user} if user else {})},
+        }
+        cluster.run_kubectl("apply", "-f", "-", stdin=json.dumps(secret))
 
 
 def tidy(cluster: Sandbox, stop: threading.Event) -> None:
@@ -99,12 +102,21 @@ def tidy(cluster: Sandbox, stop: threading.Event) -> None:
 def test_an_environment_from_nothing_to_nothing(name: str, cluster: Sandbox, tmp_path: Path) -> None:
     place = Place(tmp_path, name, cluster)
     before = place.names("namespaces")
-    if name.startswith("prod-"):
-        give(cluster)
-    with StandIns(str(cluster.kubectl), str(cluster.kubeconfig)):
-        _is_applied_and_stays(place)
-        _comes_back_without_its_pods(place)
-        _goes(place)
+    with shipped.own() as harbor, TestHarbor() as edge:
+        if name.startswith("prod-"):
+            give(cluster, name, edge)
+            shipped.lead(tmp_path, name, harbor, edge)
+        with StandIns(str(cluster.kubectl), str(cluster.kubeconfig), harbor):
+            _is_applied_and_stays(place)
+            _comes_back_without_its_pods(place)
+            assert bool(harbor.state.projects) is shipped.has_harbor(ROOT, name)
+            _goes(place)
+        assert [harbor.state.projects, harbor.state.policies, harbor.state.robots, harbor.violations] == [
+            {},
+            {},
+            {},
+            [],
+        ]
     assert place.names("namespaces") <= before | {"namespace/reconciler-system"}
     selector = f"reconciler.dev/environment={name}"
     for kind in ("customresourcedefinitions", "clusterroles", "storageclasses", "persistentvolumes"):

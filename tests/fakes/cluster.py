@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from reconciler.errors import ClusterError, NotFound
+from reconciler.errors import ClusterError, NotFound, Unavailable
 from reconciler.model.api import WRITES, ApiResource, Discovery, RequestCount, Verb, WatchEvent
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.identity import GroupKind
@@ -31,6 +31,7 @@ from tests.fakes.store import Store, label_match
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from reconciler.cluster.failures import Answer
     from tests.fakes.store import Happening
 
 Body = dict[str, Any]
@@ -241,6 +242,10 @@ class FakeCluster:
                 raise NotFound(f'pods "{pod}" not found', status=404, reason="NotFound")
             return "\n".join(self.logs[namespace, pod, container, previous].splitlines()[-lines:])
 
+    async def relay(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """Lead nowhere: there is nothing behind a fake API server."""
+        raise Unavailable(f"no endpoints available for {path}", status=503)
+
     async def apply(
         self,
         resource: ApiResource,
@@ -278,12 +283,13 @@ class FakeCluster:
         *,
         kind: Literal["json", "merge"],
         field_manager: str,
+        subresource: str = "",
     ) -> Body:
-        """Patch one object."""
+        """Patch one object; of a subresource only its managers differ."""
         async with self._request("patch", resource, namespace, name, body=patch, patch=kind):
             live = self.store.get(resource, namespace, name)
             new = patches.json_patch(live, patch) if kind == "json" else patches.merge_patch(live, patch)
-            owner = Owner(field_manager, "Update", resource.gvk.api_version)
+            owner = Owner(field_manager, "Update", resource.gvk.api_version, subresource)
             return self._told(self.store.write(resource, new, owner, create=False))
 
     async def delete(

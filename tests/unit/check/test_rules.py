@@ -185,6 +185,61 @@ webhooks:
   - name: hook.example.com
     clientConfig:
       service: {name: server, namespace: web, port: 80}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: harborservers.harbor.reconciler.dev}
+spec: {group: harbor.reconciler.dev, names: {kind: HarborServer, plural: harborservers}, scope: Namespaced, versions: [{name: v1alpha1, served: true}]}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: harborregistries.harbor.reconciler.dev}
+spec: {group: harbor.reconciler.dev, names: {kind: HarborRegistry, plural: harborregistries}, scope: Namespaced, versions: [{name: v1alpha1, served: true}]}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: harborprojects.harbor.reconciler.dev}
+spec: {group: harbor.reconciler.dev, names: {kind: HarborProject, plural: harborprojects}, scope: Namespaced, versions: [{name: v1alpha1, served: true}]}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: harborreplicationpolicies.harbor.reconciler.dev}
+spec: {group: harbor.reconciler.dev, names: {kind: HarborReplicationPolicy, plural: harborreplicationpolicies}, scope: Namespaced, versions: [{name: v1alpha1, served: true}]}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: harborrobotaccounts.harbor.reconciler.dev}
+spec: {group: harbor.reconciler.dev, names: {kind: HarborRobotAccount, plural: harborrobotaccounts}, scope: Namespaced, versions: [{name: v1alpha1, served: true}]}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborServer
+metadata: {name: harbor, namespace: web}
+spec: {url: "https://harbor.example.com", credentials: {secret: password}}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborRegistry
+metadata: {name: edge, namespace: web}
+spec: {type: harbor, url: "https://edge.example.com"}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborProject
+metadata: {name: team, namespace: web}
+spec: {proxyCache: {registry: edge}}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborReplicationPolicy
+metadata: {name: copies, namespace: web}
+spec: {mode: pull, registry: edge}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborRobotAccount
+metadata: {name: builder, namespace: web}
+spec:
+  level: system
+  permissions:
+    - {kind: project, namespace: team, access: [{resource: repository, action: push}]}
+    - {kind: project, namespace: "*", access: [{resource: repository, action: pull}]}
+    - {kind: system, namespace: /, access: [{resource: registry, action: list}]}
 """
 
 BROKEN = [
@@ -217,6 +272,11 @@ BROKEN = [
     ("webhook-service", "service: {name: server, namespace: web, port: 80}", "service: {name: hook, namespace: web}", "the Service hook does not exist"),
     ("admission-policy", "{policyName: rule}", "{policyName: rules}", "the ValidatingAdmissionPolicy rules does not exist [admission-policy] (did you mean rule?)"),
     ("priority-class", "priorityClassName: high", "priorityClassName: higher", "the PriorityClass higher does not exist [priority-class] (did you mean high?)"),
+    ("harbor-server", "kind: HarborServer\nmetadata: {name: harbor, namespace: web}", "kind: HarborServer\nmetadata: {name: harbor, namespace: other}", "namespace web has no HarborServer [harbor-server] (add one: it says which Harbor is meant)"),
+    ("harbor-server", "kind: HarborRegistry\n", "kind: HarborServer\nmetadata: {name: second, namespace: web}\nspec: {url: 'https://b'}\n---\napiVersion: harbor.reconciler.dev/v1alpha1\nkind: HarborRegistry\n", "its namespace has more than one HarborServer"),
+    ("harbor-reference", "mode: pull, registry: edge", "mode: pull, registry: egde", "the HarborRegistry egde is not declared [harbor-reference] (did you mean edge?)"),
+    ("harbor-reference", "proxyCache: {registry: edge}", "proxyCache: {registry: hub}", "the HarborRegistry hub is not declared"),
+    ("harbor-reference", "kind: project, namespace: team", "kind: project, namespace: teams", "the HarborProject teams is not declared [harbor-reference] (did you mean team?)"),
     ("image-tag", "example.com/server:1.0", "example.com:5000/server", "the image example.com:5000/server has no tag"),
     ("image-tag", "example.com/server:1.0", "example.com/server:latest", "the tag of example.com/server:latest says nothing of what is run"),
     ("pod-security", "allowPrivilegeEscalation: false", "privileged: true", "container server is privileged, which namespace web (restricted) refuses"),

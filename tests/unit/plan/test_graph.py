@@ -173,6 +173,60 @@ ValidatingAdmissionPolicyBinding/rules needs ValidatingAdmissionPolicy/rules
 """
 
 
+HARBOR = """
+{apiVersion: v1, kind: Secret, metadata: {name: admin, namespace: registry}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: edge, namespace: registry}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: harbor, namespace: registry}, spec: {selector: {app: harbor}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: harbor, namespace: registry}
+spec: {template: {metadata: {labels: {app: harbor}}, spec: {containers: []}}}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborServer
+metadata: {name: harbor, namespace: registry}
+spec: {service: {name: harbor}, credentials: {secret: admin}}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborRegistry
+metadata: {name: edge, namespace: registry}
+spec: {credentials: {secret: edge}}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborProject
+metadata: {name: cache, namespace: registry}
+spec: {proxyCache: {registry: edge}}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborReplicationPolicy
+metadata: {name: copies, namespace: registry}
+spec: {registry: edge}
+---
+apiVersion: harbor.reconciler.dev/v1alpha1
+kind: HarborRobotAccount
+metadata: {name: builder, namespace: registry}
+spec: {permissions: [{kind: project, namespace: cache}, {kind: system, namespace: /}]}
+"""
+
+HARBOR_NEEDS = """\
+HarborProject/cache needs HarborRegistry/edge
+HarborProject/cache needs HarborServer/harbor
+HarborRegistry/edge needs HarborServer/harbor
+HarborRegistry/edge needs Secret/edge
+HarborReplicationPolicy/copies needs HarborProject/cache
+HarborReplicationPolicy/copies needs HarborRegistry/edge
+HarborReplicationPolicy/copies needs HarborServer/harbor
+HarborRobotAccount/builder needs HarborProject/cache
+HarborRobotAccount/builder needs HarborServer/harbor
+HarborServer/harbor needs Deployment/harbor, healthy
+HarborServer/harbor needs Secret/admin
+HarborServer/harbor needs Service/harbor
+"""
+
+
 def desired(**components: str) -> Desired:
     """Return what git wants from YAML text by component."""
     return Desired(NAME, None, {name: tuple(objects(text, f"{name}.yaml")) for name, text in components.items()})
@@ -197,6 +251,10 @@ def test_edges_are_read_from_the_objects() -> None:
     made = graph.build(desired(shop=SHOP), environment(shop=[]))
     assert drawn(made) == NEEDS
     assert drawn(graph.build(desired(shop=MORE), environment(shop=[]))) == NEEDED
+
+
+def test_what_harbor_holds_is_ordered_by_what_it_names() -> None:
+    assert drawn(graph.build(desired(all=HARBOR), environment(all=[]))) == HARBOR_NEEDS
 
 
 def test_the_order_respects_every_edge() -> None:

@@ -29,6 +29,10 @@ EXTRA: Final[frozenset[Right]] = frozenset(
         *product([RBAC], ["clusterroles", "roles"], ["bind", "escalate"]),  # what it writes grants what it has not
         *product([""], ["events", "pods"], ["list"]),  # why something is not healthy
         ("", "pods/log", "get"),
+        *(  # what was written to Harbor is noted there
+            ("harbor.reconciler.dev", f"{name}/status", "patch")
+            for name in ("harborprojects", "harborregistries", "harborreplicationpolicies", "harborrobotaccounts")
+        ),
     ]
 )
 OWN: Final[frozenset[Right]] = frozenset(

@@ -88,6 +88,15 @@ def test_production_pulls_through_the_platforms_registry(desired: Desired) -> No
     assert bool(direct) is not desired.environment.startswith("prod-"), direct
 
 
+def test_what_is_pulled_through_the_registry_has_a_project_there(desired: Desired) -> None:
+    """A cache of the registry that the image is of: without it nothing could be pulled."""
+    images = {str(container["image"]) for _, container in containers(desired)}
+    through = {image.removeprefix(SWITCHED).partition("/")[0] for image in images if image.startswith(SWITCHED)}
+    caches = {item.id.name: item.body["spec"] for _, item in desired.resources if item.id.kind == "HarborProject"}
+    assert {name for name, spec in caches.items() if "proxyCache" in spec} == through
+    assert all(spec["public"] for spec in caches.values() if "proxyCache" in spec)  # nodes pull without an account
+
+
 def test_every_container_says_what_it_needs(desired: Desired) -> None:
     """Requests for cpu and memory and a limit on memory, without which one of them could take a node down."""
     for name, container in containers(desired):
