@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -35,6 +36,8 @@ FIRST_PAUSE = 0.2  # seconds; doubled with each further try, and drawn between h
 LONGEST_PAUSE = 10.0
 LONGEST_RETRY_AFTER = 60.0
 
+LEASES = "/apis/coordination.k8s.io/"
+
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
@@ -50,6 +53,11 @@ class Request:
     content_type: str = "application/json"
     accept: str = "application/json"
     repeatable: bool = True
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it goes out at once, however much else is under way: a Lease that is renewed late is lost."""
+        return self.path.startswith(LEASES) and self.verb != "list"
 
 
 class Unsent(Exception):
@@ -79,7 +87,7 @@ class Stream(Protocol):
 
 @dataclass(slots=True)
 class Requests:
-    """Sends requests, as many at a time as there are `slots`, and again where that helps.
+    """Sends requests, as many at a time as there are `slots` (and those that are urgent), and again where that helps.
 
     `send` and `open` send one request with an Authorization header; they raise ClusterError where no answer came, and Unsent
     where not even a connection was made. `authorize` gives that header's value, anew when asked with True.
@@ -130,7 +138,7 @@ class Requests:
         while True:
             attempt += 1
             try:
-                async with self.slots:
+                async with nullcontext() if request.urgent else self.slots:
                     authorization = await self.authorize(refresh)
                     if self.guard is not None and request.verb in WRITES:
                         self.guard()

@@ -183,3 +183,17 @@ async def test_sixteen_requests_are_in_flight_at_most() -> None:
     script.requests.send = send
     await asyncio.gather(*(script.requests.answer(READ) for _ in range(100)))
     assert most == requests.IN_FLIGHT
+
+
+async def test_a_lease_is_renewed_however_much_else_is_to_be_sent() -> None:
+    """A run that deletes much looks at everything first; its Lease must not run out in the queue."""
+    script = Script([OK])
+    for _ in range(requests.IN_FLIGHT):
+        await script.requests.slots.acquire()
+    renewal = Request(
+        "update", "PUT", "/apis/coordination.k8s.io/v1/namespaces/reconciler-system/leases/reconciler-dev"
+    )
+    await asyncio.wait_for(script.requests.answer(renewal), 5)
+    assert not Request("list", "GET", "/apis/coordination.k8s.io/v1/leases").urgent
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(script.requests.answer(READ), 0.01)
