@@ -194,6 +194,7 @@ def test_the_usual_port_is_taken_where_it_is_free() -> None:
     """Network policies name the port of API servers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()
         taken = int(listener.getsockname()[1])
         assert ready.port_at("127.0.0.1", taken, otherwise=7) == 7
     assert ready.port_at("127.0.0.1", taken, otherwise=7) == taken
