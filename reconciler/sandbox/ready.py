@@ -44,7 +44,9 @@ def free_ports(count: int) -> list[int]:
 def port_at(address: str, wanted: int, *, otherwise: int) -> int:
     """Return the wanted port where nobody has it at an address of this machine, else the other."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: old connections do not keep it taken
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as servers do: old connections do not keep it taken
         try:
             probe.bind((address, wanted))
         except OSError:
