@@ -53,7 +53,7 @@ def test_is_accepted_becomes_healthy_and_stays(control_plane: Sandbox) -> None:
     workloads = [
         item for item in report["objects"] if item["id"]["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job")
     ]
-    assert len(workloads) == 14
+    assert len(workloads) == 15
     assert {item["health"] for item in workloads} == {"Current"}
 
     plan, _ = reconciler(control_plane, 0, "diff", "dev", "--exit-code")
