@@ -155,7 +155,7 @@ class Requests:
                 failure, may_repeat = error, request.repeatable or error.status == 429
             if not (failure.retryable and may_repeat) or attempt >= self._tries(failure):
                 raise failure
-            await self.sleep(_pause(attempt, failure))
+            await self.sleep(pause(attempt, failure))
 
     def _tries(self, failure: ClusterError) -> int:
         """Return how often a request is sent that fails like this."""
@@ -188,9 +188,9 @@ class Requests:
                 self.warnings.append(text)
 
 
-def _pause(attempt: int, failure: ClusterError) -> float:
+def pause(attempt: int, failure: ClusterError, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> float:
     """Return how long to wait before the next try, in seconds: what the server asks for, else longer each time."""
     if failure.retry_after is not None:
-        return min(failure.retry_after, LONGEST_RETRY_AFTER) + random.uniform(0, FIRST_PAUSE)  # noqa: S311 - no secret
-    pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
-    return random.uniform(pause / 2, pause)  # noqa: S311 - no secret
+        return min(failure.retry_after, LONGEST_RETRY_AFTER) + random.uniform(0, first)  # noqa: S311 - no secret
+    length = min(first * 2 ** (attempt - 1), longest)
+    return random.uniform(length / 2, length)  # noqa: S311 - no secret

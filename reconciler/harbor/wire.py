@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
-import random
 import ssl
 from email.utils import parsedate_to_datetime
 from http.cookies import CookieError, SimpleCookie
@@ -21,6 +20,7 @@ import orjson
 from yarl import URL
 
 from reconciler.cluster.failures import Answer
+from reconciler.cluster.requests import Unsent, pause
 from reconciler.errors import ClusterError, NotJson, Silent, Unauthorized, Unavailable
 from reconciler.harbor import failures
 from reconciler.harbor.endpoint import ROOT
@@ -38,7 +38,6 @@ PAGE: Final = 100  # Harbor's own limit
 TRIES: Final = 5
 FIRST_PAUSE: Final = 0.25  # seconds; doubled with each further try
 LONGEST_PAUSE: Final = 8.0
-LONGEST_RETRY_AFTER: Final = 60.0
 CONNECT_SECONDS: Final = 10.0
 TOKEN: Final = "X-Harbor-CSRF-Token"  # noqa: S105 - the name of a header
 SAFE: Final = frozenset(("GET", "HEAD"))
@@ -134,7 +133,7 @@ class Wire:
                 failure, again = error, error.retryable and (method in (*SAFE, "PUT") or error.status == 429)
             if not again or attempt == TRIES:
                 break
-            await asyncio.sleep(_pause(attempt, failure))
+            await asyncio.sleep(pause(attempt, failure, FIRST_PAUSE, LONGEST_PAUSE))
         raise failure
 
     async def _once(self, method: str, path: str, body: bytes | None, what: str) -> Answer:
@@ -244,25 +243,9 @@ class Wire:
         return content
 
 
-class Unsent(Exception):
-    """A request that certainly did not arrive: no connection was made."""
-
-    def __init__(self, error: ClusterError) -> None:
-        """Keep what is to be raised when all tries are used up."""
-        super().__init__(str(error))
-        self.error = error
-
-
 def _more(headers: Mapping[str, str], so_far: int) -> bool:
     """Whether there is a next page: as Link says, or where it says nothing, by the total."""
     link, total = headers.get("link"), headers.get("x-total-count", "")
     if link:
         return 'rel="next"' in link
     return total.isdigit() and so_far < int(total) and so_far % PAGE == 0 and so_far > 0
-
-
-def _pause(attempt: int, failure: ClusterError) -> float:
-    if failure.retry_after is not None:
-        return min(failure.retry_after, LONGEST_RETRY_AFTER) + random.uniform(0, FIRST_PAUSE)  # noqa: S311 - no secret
-    pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
-    return random.uniform(pause / 2, pause)  # noqa: S311 - no secret

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.identity import GroupKind
 from reconciler.model.preflight import Preflight
@@ -13,7 +13,7 @@ from reconciler.preflight.settings import file_of, settings
 from reconciler.preflight.version import Minor, spec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.model.preflight import Finding, Sight
     from reconciler.model.resource import Desired, Resource
@@ -47,11 +47,15 @@ def _profiles(desired: Desired) -> list[Resource]:
 
 
 def _kubelets(profiles: Sequence[Resource], desired: Desired, sight: Sight) -> Iterator[Finding]:
+    files: dict[str, tuple[Mapping[str, Any], Resource] | None] = {}  # of each profile, read once for all of its nodes
     for node in sight.nodes:
         name = node["metadata"]["name"]
         profile = profile_of(profiles, node)
-        file = file_of(profile, desired) if profile is not None and name in sight.settings else None
-        if profile is not None and file is not None:
+        if profile is None or name not in sight.settings:
+            continue
+        if profile.id.name not in files:
+            files[profile.id.name] = file_of(profile, desired)
+        if (file := files[profile.id.name]) is not None:
             key = spec_of(profile.body)["kubelet"]["configuration"]["key"]
             yield from settings(*file, key, sight.settings[name], f"Node/{name}")
 

@@ -25,7 +25,7 @@ def main(names: list[str]) -> None:
         path = archive(image, _tell)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        print(f"{path}\t{path.stat().st_size / 1e6:.0f} MB\t{seconds:.0f} s")  # noqa: T201
+        print(f"{path}\t{path.stat().st_size / 1e6:.0f} MB\t{round(seconds)} s")  # noqa: T201
 
 
 def _tell(text: str) -> None:
