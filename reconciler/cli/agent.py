@@ -124,11 +124,14 @@ async def _as_it_says(environment: Environment) -> AsyncIterator[tuple[Cluster, 
 
 @asynccontextmanager
 async def _in_cluster(environment: Environment) -> AsyncIterator[tuple[Cluster, Memory]]:
+    from dataclasses import replace
+
+    import msgspec
+
     from reconciler.environment import ClusterRef
 
-    here = ClusterRef(in_cluster=True)
-    spec = environment.spec.model_copy(update={"cluster": here})
-    async with _as_it_says(environment.model_copy(update={"spec": spec})) as found:
+    spec = msgspec.structs.replace(environment.spec, cluster=ClusterRef(in_cluster=True))
+    async with _as_it_says(replace(environment, spec=spec)) as found:
         yield found
 
 

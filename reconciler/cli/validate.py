@@ -62,7 +62,7 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tup
     from reconciler import pipeline
     from reconciler.check import broken, check
     from reconciler.cli.checkout import open_environment
-    from reconciler.environment import load_rules
+    from reconciler.environment.rules import load_rules
     from reconciler.errors import ConfigError
     from reconciler.generated import expanded
     from reconciler.sops import sealed

@@ -16,8 +16,6 @@ from reconciler.environment.models import (
     Stance,
     seconds,
 )
-from reconciler.environment.rules import PlacedRule, Rule, RuleSet, Selector, load_rules
-from reconciler.environment.schema import json_schema
 
 __all__ = [
     "ClusterRef",
@@ -27,18 +25,12 @@ __all__ = [
     "HealthCheck",
     "Ignore",
     "ManagerStance",
-    "PlacedRule",
     "Policy",
     "Render",
-    "Rule",
-    "RuleSet",
     "SecretRef",
-    "Selector",
     "Spec",
     "Stance",
     "discover",
-    "json_schema",
     "load",
-    "load_rules",
     "seconds",
 ]

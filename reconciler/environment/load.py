@@ -7,8 +7,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
-from reconciler.environment.models import Environment
-from reconciler.environment.rules import rules_path
+from reconciler.environment.models import Environment, EnvironmentFile
 from reconciler.environment.strict import line_of, validated
 from reconciler.errors import ConfigError, InvalidEnvironment, Problem
 from reconciler.model.origin import Source
@@ -17,6 +16,7 @@ from reconciler.model.path import parse_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.environment.models import Spec
     from reconciler.model.files import FileTree
 
 ROOT: Final = "environments"
@@ -47,13 +47,19 @@ def load(files: FileTree, path: str) -> Environment:
     if not files.is_file(path):
         raise InvalidEnvironment([_absent(files, path)])
     document, problems = _document(files, path)
-    environment, wrong = validated(Environment, document, path)
+    read, wrong = validated(EnvironmentFile, document, path)
     problems += wrong
+    environment = None if read is None else Environment(read.metadata, read.spec, _needs(document, read.spec))
     if environment is not None:
         problems += _meaning(files, directory, path, document, environment)
     if problems or environment is None:
         raise InvalidEnvironment(sorted(set(problems)))
-    return environment.with_lines(_needs(document, environment))
+    return environment
+
+
+def rules_path(environment: str, path: str) -> str:
+    """Return where one of an environment's `spec.rules` leads to."""
+    return posixpath.normpath(posixpath.join("environments", environment, path))
 
 
 def _absent(files: FileTree, path: str) -> Problem:
@@ -82,7 +88,7 @@ def _meaning(files: FileTree, directory: str, path: str, document: Any, environm
         expected = f"its directory is {posixpath.basename(directory)}: give both the same name"
         found.append(Problem(path, line, f"metadata.name is {environment.name}", expected))
     found += _components(files, directory, path, document, environment)
-    found += _cycles(path, document, environment)
+    found += _cycles(path, environment)
     found += _rules(files, path, document, environment)
     known = [component.name for component in environment.spec.components]
     for index, window in enumerate(environment.policy.windows):
@@ -151,9 +157,9 @@ def _path_problem(files: FileTree, directory: str, path: str) -> str:
     return ""
 
 
-def _cycles(path: str, document: Any, environment: Environment) -> Iterator[Problem]:
+def _cycles(path: str, environment: Environment) -> Iterator[Problem]:
     """Name each circle of dependsOn once, with the line of every edge."""
-    lines = _needs(document, environment)
+    lines = environment.lines
     needs = {component.name: component.depends_on for component in environment.spec.components}
     done: set[str] = set()
     for start in needs:
@@ -164,11 +170,11 @@ def _cycles(path: str, document: Any, environment: Environment) -> Iterator[Prob
             yield Problem(path, lines[edges[0]], f"components need each other in a circle: {told}", "take one edge out")
 
 
-def _needs(document: Any, environment: Environment) -> dict[tuple[str, str], int]:
+def _needs(document: Any, spec: Spec) -> dict[tuple[str, str], int]:
     """Return the line of each `dependsOn`, by component and what it needs."""
     return {
         (component.name, name): line_of(document, ("spec", "components", index, "dependsOn", position))
-        for index, component in enumerate(environment.spec.components)
+        for index, component in enumerate(spec.components)
         for position, name in enumerate(component.depends_on)
     }
 

@@ -1,41 +1,73 @@
 """environment.yaml: one live cluster and the components it runs.
 
-The models are the file's schema: `json_schema` is made from them and shipped, and `load` reports every error of a file
-in one go, each with file and line.
+The models are the file's schema: `schema` makes the JSON Schema of them, and `strict` reads a document by them and reports
+all of its errors in one go, each with file and line.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotation
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotation
+from dataclasses import dataclass
+from dataclasses import field as plain
 from typing import Annotated, Any, Literal
 
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it looks through every installed package for some
-
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from msgspec import Meta, Struct, field
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-HOST_PATTERN = r"^(file://|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?)$"
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN, description="lower case letters, digits and dashes (RFC 1123 label)")]
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, description="a Go duration, e.g. 90s, 5m, 1h30m")]
-Host = Annotated[str, Field(pattern=HOST_PATTERN, description="a host's name, with :port where it is no usual one")]
-Manager = (
-    Literal["kubectl", "helm", "argocd", "flux", "applyset", "harbor"]
-    | Annotated[str, Field(pattern=r"^environment:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", description="environment:NAME")]
-)
+Name = Annotated[
+    str,
+    Meta(
+        pattern=NAME_PATTERN,
+        description="lower case letters, digits and dashes (RFC 1123 label)",
+        extra={"expected": "lower case letters, digits and dashes"},
+    ),
+]
+Duration = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$",
+        description="a Go duration, e.g. 90s, 5m, 1h30m",
+        extra={"expected": "a duration such as 90s, 5m or 1h30m"},
+    ),
+]
+Host = Annotated[
+    str,
+    Meta(
+        pattern=r"^(file://|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?)$",
+        description="a host's name, with :port where it is no usual one",
+        extra={"expected": "a host's name in lower case, without a scheme, e.g. github.com or git.example.com:8443"},
+    ),
+]
+Manager = Annotated[
+    str,
+    Meta(
+        pattern=r"^(kubectl|helm|argocd|flux|applyset|harbor|environment:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$",
+        description="kubectl, helm, argocd, flux, applyset, harbor or environment:NAME",
+        examples=["kubectl", "helm", "argocd", "flux", "applyset", "harbor", "environment:shop"],
+        extra={"expected": "kubectl, helm, argocd, flux, applyset, harbor or environment:NAME"},
+    ),
+]
+Text = Annotated[str, Meta(min_length=1)]
+Objects = Annotated[int, Meta(ge=0)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 Stance = Literal["fail", "force", "yield"]
 
 
-class Strict(BaseModel):
+class Strict(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """What all parts share: immutable, no unknown keys, no guessing of types, camelCase in the file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True)
+
+class Unfit(ValueError):
+    """Keys that do not fit each other; `key` is the one to tell the line of, where one is to blame."""
+
+    def __init__(self, message: str, key: str = "") -> None:
+        """Say what was expected."""
+        super().__init__(message)
+        self.key = key
 
 
-class SecretRef(Strict):
+class SecretRef(Strict, frozen=True):
     """A Secret that holds a kubeconfig, as agents of a hub cluster use it."""
 
     namespace: Name
@@ -43,57 +75,55 @@ class SecretRef(Strict):
     key: str = "kubeconfig"
 
 
-class ClusterRef(Strict):
+class ClusterRef(Strict, frozen=True):
     """How the cluster is reached: exactly one of `context`, `inCluster`, `secretRef`, `sandbox`."""
 
-    context: str | None = Field(None, description="a context of the kubeconfig")
-    kubeconfig: str | None = Field(None, description="path of a kubeconfig; only beside `context`")
-    in_cluster: Literal[True] | None = Field(None, description="the ServiceAccount of the Pod that the agent runs in")
+    context: Annotated[str | None, Meta(description="a context of the kubeconfig")] = None
+    kubeconfig: Annotated[str | None, Meta(description="path of a kubeconfig; only beside `context`")] = None
+    in_cluster: Annotated[bool, Meta(description="the ServiceAccount of the Pod that the agent runs in")] = False
     secret_ref: SecretRef | None = None
-    sandbox: Literal[True] | None = Field(None, description="the local control plane of `reconciler sandbox`")
-    request_timeout: Duration = Field("60s", description="how long the server may be silent during one request")
-    in_flight: int = Field(16, ge=1, le=256, description="how many requests are under way at a time")
+    sandbox: Annotated[bool, Meta(description="the local control plane of `reconciler sandbox`")] = False
+    request_timeout: Annotated[Duration, Meta(description="how long the server may be silent during one request")] = (
+        "60s"
+    )
+    in_flight: Annotated[int, Meta(ge=1, le=256, description="how many requests are under way at a time")] = 16
+
+    def __post_init__(self) -> None:
+        """Check that there is one way to the cluster."""
+        given = (self.context is not None, self.in_cluster, self.secret_ref is not None, self.sandbox)
+        if sum(given) != 1:
+            raise Unfit("expected exactly one of context, inCluster, secretRef, sandbox")
+        if self.kubeconfig is not None and self.context is None:
+            raise Unfit("kubeconfig is only allowed beside context", "kubeconfig")
 
     @property
     def request_seconds(self) -> float:
         """How long the server may be silent during one request, in seconds."""
         return seconds(self.request_timeout)
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> ClusterRef:
-        given = [key for key in ("context", "in_cluster", "secret_ref", "sandbox") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError("expected exactly one of context, inCluster, secretRef, sandbox")
-        if self.kubeconfig is not None and self.context is None:
-            raise ValueError("kubeconfig is only allowed beside context")
-        return self
 
-
-class HealthCheck(Strict):
+class HealthCheck(Strict, frozen=True):
     """A CEL expression that says when objects of a kind are healthy; `self` is the object."""
 
-    group: str = ""
     kind: str
-    current: str = Field(description="CEL over the object's fields, true when healthy, e.g. status.phase == 'Ready'")
-    failed: str | None = Field(None, description="CEL, true when waiting longer is of no use")
+    current: Annotated[
+        str, Meta(description="CEL over the object's fields, true when healthy, e.g. status.phase == 'Ready'")
+    ]
+    group: str = ""
+    failed: Annotated[str | None, Meta(description="CEL, true when waiting longer is of no use")] = None
 
 
-class Component(Strict):
+class Component(Strict, frozen=True):
     """A unit of reconciliation: one Kustomize directory with a place in the dependency graph."""
 
     name: Name
-    path: str = Field(min_length=1, description="a Kustomize directory, relative to environment.yaml")
+    path: Annotated[Text, Meta(description="a Kustomize directory, relative to environment.yaml")]
     depends_on: tuple[Name, ...] = ()
     timeout: Duration = "5m"
-    suspend: bool = Field(False, description="leave everything of it as it is in the cluster")
+    suspend: Annotated[bool, Meta(description="leave everything of it as it is in the cluster")] = False
     wait: bool = True
     prune: bool = True
     health_checks: tuple[HealthCheck, ...] = ()
-
-    @field_validator("depends_on", "health_checks", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @property
     def timeout_seconds(self) -> float:
@@ -101,33 +131,27 @@ class Component(Strict):
         return seconds(self.timeout)
 
 
-class ManagerStance(Strict):
+class ManagerStance(Strict, frozen=True):
     """What to do where one field manager owns a field that git sets too."""
 
-    manager: str = Field(min_length=1, description="the field manager's name; * matches any run of characters")
+    manager: Annotated[Text, Meta(description="the field manager's name; * matches any run of characters")]
     do: Stance
 
 
-class Deletions(Strict):
+class Deletions(Strict, frozen=True):
     """How much a plan may delete without being acknowledged, and what it may never delete unasked."""
 
-    max: int | None = Field(None, ge=0, description="objects; 10 where neither max nor percent is given")
-    percent: int | None = Field(None, ge=0, le=100, description="of the objects in the inventory")
-    shrink: int = Field(
-        50, ge=0, le=100, description="percent of a component's objects; a plan that deletes more of them is refused"
-    )
+    max: Annotated[Objects | None, Meta(description="objects; 10 where neither max nor percent is given")] = None
+    percent: Annotated[Percent | None, Meta(description="of the objects in the inventory")] = None
+    shrink: Annotated[
+        Percent, Meta(description="percent of a component's objects; a plan that deletes more of them is refused")
+    ] = 50
     protect: tuple[str, ...] = ("Namespace", "CustomResourceDefinition", "PersistentVolumeClaim", "StorageClass")
 
-    @field_validator("protect", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _one_budget(self) -> Deletions:
+    def __post_init__(self) -> None:
+        """Check that there is one budget."""
         if self.max is not None and self.percent is not None:
-            raise ValueError("expected max or percent, not both")
-        return self
+            raise Unfit("expected max or percent, not both", "percent")
 
     def budget(self, owned: int) -> int:
         """Return how many objects may be deleted when the inventory holds `owned`."""
@@ -136,131 +160,121 @@ class Deletions(Strict):
         return 10 if self.max is None else self.max
 
 
-class Ignore(Strict):
+class Ignore(Strict, frozen=True):
     """A field that git leaves to others."""
 
-    group: str | None = None
     kind: str
+    path: Annotated[str, Meta(description="a field path, e.g. spec.replicas or spec.containers[name=web].image")]
+    group: str | None = None
     namespace: str | None = None
     name: str | None = None
-    path: str = Field(description="a field path, e.g. spec.replicas or spec.containers[name=web].image")
-    when: Literal["HorizontalPodAutoscaler"] | None = Field(
-        None, description="only where such an object of the same environment targets this one"
-    )
+    when: Annotated[
+        Literal["HorizontalPodAutoscaler"] | None,
+        Meta(description="only where such an object of the same environment targets this one"),
+    ] = None
 
 
-class Window(Strict):
+class Window(Strict, frozen=True):
     """A time in which changes may be made, or may not."""
 
-    schedule: str = Field(description="when it begins: a cron expression of five fields, e.g. 0 22 * * 1-5")
-    time_zone: str = Field("UTC", description="of the schedule, by its IANA name, e.g. Europe/Berlin")
-    duration: Duration = Field(description="how long it is open, e.g. 4h")
+    schedule: Annotated[str, Meta(description="when it begins: a cron expression of five fields, e.g. 0 22 * * 1-5")]
+    duration: Annotated[Duration, Meta(description="how long it is open, e.g. 4h")]
     do: Literal["allow", "deny"]
-    components: tuple[Name, ...] = Field((), description="what it is about; the whole environment where none is named")
+    time_zone: Annotated[str, Meta(description="of the schedule, by its IANA name, e.g. Europe/Berlin")] = "UTC"
+    components: Annotated[
+        tuple[Name, ...], Meta(description="what it is about; the whole environment where none is named")
+    ] = ()
 
-    @field_validator("components", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
+    def __post_init__(self) -> None:
+        """Check that it is a time."""
         from zoneinfo import ZoneInfo
 
         try:
-            ZoneInfo(value)
+            ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"there is no time zone {value!r}: expected an IANA name such as Europe/Berlin") from error
-        return value
-
-    @model_validator(mode="after")
-    def _readable(self) -> Window:
+            message = f"there is no time zone {self.time_zone!r}: expected an IANA name such as Europe/Berlin"
+            raise Unfit(message, "timeZone") from error
         try:
             cron(self)
         except ValueError as error:
-            raise ValueError(f"schedule {self.schedule!r} is no cron expression: {error}") from error
+            raise Unfit(f"schedule {self.schedule!r} is no cron expression: {error}", "schedule") from error
         if not seconds(self.duration):
-            raise ValueError("duration is nothing: expected how long the window is open, e.g. 4h")
-        return self
+            raise Unfit("duration is nothing: expected how long the window is open, e.g. 4h", "duration")
 
 
-class Policy(Strict):
+class Policy(Strict, frozen=True):
     """What a run may do to what it does not own, how much it may take away, and when."""
 
     conflicts: Stance | tuple[ManagerStance, ...] = "fail"
-    adopt: tuple[Manager, ...] = ("kubectl",)
+    adopt: Annotated[
+        tuple[Manager, ...],
+        Meta(
+            description="whose objects are taken over: kubectl, helm, argocd, flux, applyset, harbor, environment:NAME"
+        ),
+    ] = ("kubectl",)
     deletions: Deletions = Deletions()
     ignore: tuple[Ignore, ...] = ()
     windows: tuple[Window, ...] = ()
 
-    @field_validator("conflicts", "adopt", "ignore", "windows", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
-
-class Render(Strict):
+class Render(Strict, frozen=True):
     """What rendering may do beyond plain Kustomize, and use that is not in the repository."""
 
-    helm: bool = Field(False, description="render Helm charts (`helmCharts`), with the `helm` of this machine")
-    remotes: tuple[Host, ...] = Field(
-        (), description="hosts that remote bases may come from; file:// stands for repositories of this machine"
+    helm: Annotated[bool, Meta(description="render Helm charts (`helmCharts`), with the `helm` of this machine")] = (
+        False
+    )
+    remotes: Annotated[
+        tuple[Host, ...],
+        Meta(description="hosts that remote bases may come from; file:// stands for repositories of this machine"),
+    ] = ()
+    sops: Annotated[bool, Meta(description="open Secrets that SOPS has encrypted, with the `sops` of this machine")] = (
+        False
     )
 
-    sops: bool = Field(False, description="open Secrets that SOPS has encrypted, with the `sops` of this machine")
 
-    @field_validator("remotes", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-
-class Metadata(Strict):
+class Metadata(Strict, frozen=True):
     """The name, which is that of the environment's directory, and labels that rules ask for."""
 
     name: Name
-    labels: Mapping[str, str] = Field(default_factory=dict, description="e.g. tier: prod, target: eks")
+    labels: Annotated[Mapping[str, str], Meta(description="e.g. tier: prod, target: eks")] = field(default_factory=dict)
 
 
-class Spec(Strict):
+class Spec(Strict, frozen=True):
     """What the environment is."""
 
     cluster: ClusterRef
+    components: Annotated[tuple[Component, ...], Meta(min_length=1)]
     interval: Duration = "5m"
-    suspend: bool = Field(False, description="plans are shown, and none is carried out unasked")
-    components: tuple[Component, ...] = Field(min_length=1)
+    suspend: Annotated[bool, Meta(description="plans are shown, and none is carried out unasked")] = False
     policy: Policy = Policy()
     render: Render = Render()
-    rules: tuple[str, ...] = Field(
-        (), description="files of rules (kind: RuleSet), or directories of them, relative to environment.yaml"
-    )
-
-    @field_validator("components", "rules", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+    rules: Annotated[
+        tuple[str, ...],
+        Meta(description="files of rules (kind: RuleSet), or directories of them, relative to environment.yaml"),
+    ] = ()
 
 
-class Environment(Strict):
+class EnvironmentFile(Strict, frozen=True):
     """One environment.yaml."""
 
     api_version: Literal["reconciler.dev/v1alpha1"]
     kind: Literal["Environment"]
     metadata: Metadata
     spec: Spec
-    _lines: Mapping[tuple[str, str], int] = PrivateAttr(default_factory=dict)
 
-    def with_lines(self, lines: Mapping[tuple[str, str], int]) -> Environment:
-        """Return the environment with the line of each `dependsOn`, by component and what it needs."""
-        found = self.model_copy()
-        found._lines = lines  # noqa: SLF001 - its own
-        return found
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What an environment.yaml says, with the line of each `dependsOn`, by component and what it needs."""
+
+    metadata: Metadata
+    spec: Spec
+    lines: Mapping[tuple[str, str], int] = plain(default_factory=dict, compare=False, repr=False)
 
     def place_of(self, component: str, needs: str) -> str:
         """Return `file:line` of a component's need; without the line where that is not known."""
         place = f"environments/{self.name}/environment.yaml"
-        line = self._lines.get((component, needs))
+        line = self.lines.get((component, needs))
         return place if line is None else f"{place}:{line}"
 
     @property

@@ -7,14 +7,15 @@ one option needs of another) without code. The expressions are CEL, as in Kubern
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotation
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotation
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from msgspec import Meta, field
 
 from reconciler import cel, yaml
-from reconciler.environment.models import Metadata, Name, Strict
+from reconciler.environment.load import rules_path
+from reconciler.environment.models import Metadata, Name, Strict, Text, Unfit
 from reconciler.environment.strict import line_of, validated
 from reconciler.errors import ConfigError, Problem
 from reconciler.model.origin import Source
@@ -28,60 +29,55 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".yaml", ".yml")
 
 
-class Selector(Strict):
+class Selector(Strict, frozen=True):
     """Which objects a rule is about; what is not given fits all."""
 
     group: str | None = None
     kind: str | None = None
-    namespace: str | None = Field(None, description="* matches any run of characters")
-    name: str | None = Field(None, description="* matches any run of characters")
-    labels: Mapping[str, str] = Field(default_factory=dict, description="labels and their values; * fits any value")
+    namespace: Annotated[str | None, Meta(description="* matches any run of characters")] = None
+    name: Annotated[str | None, Meta(description="* matches any run of characters")] = None
+    labels: Annotated[Mapping[str, str], Meta(description="labels and their values; * fits any value")] = field(
+        default_factory=dict
+    )
 
 
-class Rule(Strict):
+class Rule(Strict, frozen=True):
     """One thing that has to hold."""
 
     name: Name
-    environments: Mapping[str, str] = Field(
-        default_factory=dict, description="only where the environment has these labels"
+    select: Annotated[
+        Mapping[str, Selector], Meta(min_length=1, description="the objects, by the variable that holds them")
+    ]
+    expression: Annotated[
+        str, Meta(description="CEL, true where all is well; `environment` has name, labels and components")
+    ]
+    message: Annotated[Text, Meta(description="what is wrong where it is false, and why that matters")]
+    environments: Annotated[Mapping[str, str], Meta(description="only where the environment has these labels")] = field(
+        default_factory=dict
     )
-    select: Mapping[str, Selector] = Field(min_length=1, description="the objects, by the variable that holds them")
-    each: str | None = Field(
-        None, description="one of the variables: evaluate once for each of its objects, as `object`"
-    )
-    expression: str = Field(description="CEL, true where all is well; `environment` has name, labels and components")
-    message: str = Field(min_length=1, description="what is wrong where it is false, and why that matters")
-    hint: str = Field("", description="what to do about it")
+    each: Annotated[
+        str | None, Meta(description="one of the variables: evaluate once for each of its objects, as `object`")
+    ] = None
+    hint: Annotated[str, Meta(description="what to do about it")] = ""
     severity: Literal["error", "warning"] = "error"
 
-    @field_validator("expression")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
+    def __post_init__(self) -> None:
+        """Check what is said about what else is said."""
         try:
-            cel.program(value)
+            cel.program(self.expression)
         except ConfigError as error:
-            raise ValueError(str(error)) from error
-        return value
-
-    @model_validator(mode="after")
-    def _known(self) -> Rule:
+            raise Unfit(str(error), "expression") from error
         if self.each is not None and self.each not in self.select:
-            raise ValueError(f"each names {self.each}, which is not in select: expected {', '.join(self.select)}")
-        return self
+            raise Unfit(f"each names {self.each}, which is not in select: expected {', '.join(self.select)}", "each")
 
 
-class RuleSpec(Strict):
+class RuleSpec(Strict, frozen=True):
     """The rules of a file."""
 
-    rules: tuple[Rule, ...] = Field(min_length=1)
-
-    @field_validator("rules", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+    rules: Annotated[tuple[Rule, ...], Meta(min_length=1)]
 
 
-class RuleSet(Strict):
+class RuleSet(Strict, frozen=True):
     """One file of rules."""
 
     api_version: Literal["reconciler.dev/v1alpha1"]
@@ -114,11 +110,6 @@ def load_rules(files: FileTree, environment: Environment) -> tuple[PlacedRule, .
     return tuple(
         item for item in found if all(labels.get(key) == value for key, value in item.rule.environments.items())
     )
-
-
-def rules_path(environment: str, path: str) -> str:
-    """Return where one of an environment's `spec.rules` leads to."""
-    return posixpath.normpath(posixpath.join("environments", environment, path))
 
 
 def _files(files: FileTree, environment: Environment) -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from msgspec import Meta, field
 
 from reconciler import yaml
-from reconciler.environment.models import Strict
+from reconciler.environment.models import Strict, Unfit
+from reconciler.environment.strict import validated
 from reconciler.errors import ConfigError, Problem
 from reconciler.model.identity import ObjectId
 from reconciler.model.origin import Source
@@ -22,78 +24,76 @@ ANNOTATION: Final = "reconciler.dev/generate"
 KEPT: Final = 512
 SecretName = Annotated[
     str,
-    Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", description="[namespace/]name"),
+    Meta(
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        extra={"expected": "the name of a Secret, after namespace/ where it is in another"},
+    ),
 ]
 
 
-class Password(Strict):
+class Password(Strict, frozen=True):
     """Random characters, from the operating system's source for secrets."""
 
-    length: int = Field(24, ge=8, le=1024)
+    length: Annotated[int, Meta(ge=8, le=1024)] = 24
     alphabet: Literal["alphanumeric", "hex", "base64"] = "alphanumeric"
 
 
-class Copy(Strict):
+class Copy(Strict, frozen=True):
     """The value of another Secret; it follows that one."""
 
     secret: SecretName
     key: str
 
 
-class Htpasswd(Strict):
+class Htpasswd(Strict, frozen=True):
     """A line of an htpasswd file (bcrypt) for a password that stands in the same Secret."""
 
-    user: str = Field(pattern=r"^[^:\s]+$")
-    password: str = Field(description="the key of the password")
+    user: Annotated[str, Meta(pattern=r"^[^:\s]+$", extra={"expected": "no colon and no space"})]
+    password: Annotated[str, Meta(description="the key of the password")]
 
 
-class KeyPair(Strict):
+class KeyPair(Strict, frozen=True):
     """A private key (PKCS 8, PEM) under `<key>.key` and its public half under `<key>.pub`."""
 
     algorithm: Literal["rsa", "ecdsa", "ed25519"] = "ecdsa"
-    bits: Literal[2048, 3072, 4096] = Field(4096, description="of an RSA key")
+    bits: Annotated[Literal[2048, 3072, 4096], Meta(description="of an RSA key")] = 4096
 
 
-class Certificate(Strict):
+class Certificate(Strict, frozen=True):
     """A certificate: `<key>.crt`, `<key>.key` and `ca.crt`, made anew when a third of its time is left.
 
     Without an authority it is an authority itself (a root, which signs for others and not for servers).
     """
 
-    common_name: str = Field(min_length=1, max_length=64)
+    common_name: Annotated[str, Meta(min_length=1, max_length=64)]
     dns_names: tuple[str, ...] = ()
-    days: int = Field(365, ge=1, le=7300)
-    authority: SecretName | None = Field(
-        None, description="the Secret of an authority, made by such a recipe called tls"
-    )
-
-    @field_validator("dns_names", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+    days: Annotated[int, Meta(ge=1, le=7300)] = 365
+    authority: Annotated[
+        SecretName | None, Meta(description="the Secret of an authority, made by such a recipe called tls")
+    ] = None
 
 
-class Given(Strict):
+class Given(Strict, frozen=True):
     """A value that nobody can make: somebody puts it into the cluster before the first apply, and it is kept."""
 
-    by: str = Field("", description="who knows it, e.g. the team that runs the database")
+    by: Annotated[str, Meta(description="who knows it, e.g. the team that runs the database")] = ""
 
 
-class Recipe(Strict):
+class Recipe(Strict, frozen=True):
     """How one value is made: exactly one of the ways."""
 
     password: Password | None = None
-    copied: Copy | None = Field(None, alias="copy")
+    copied: Copy | None = field(default=None, name="copy")
     htpasswd: Htpasswd | None = None
     key_pair: KeyPair | None = None
     certificate: Certificate | None = None
     given: Given | None = None
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Recipe:
-        if len(self.model_fields_set) != 1:
-            raise ValueError("expected exactly one of password, copy, htpasswd, keyPair, certificate, given")
-        return self
+    def __post_init__(self) -> None:
+        """Check that there is one way."""
+        ways = (self.password, self.copied, self.htpasswd, self.key_pair, self.certificate, self.given)
+        if sum(way is not None for way in ways) != 1:
+            raise Unfit("expected exactly one of password, copy, htpasswd, keyPair, certificate, given")
 
     def keys(self, key: str) -> tuple[str, ...]:
         """Return the keys of the Secret that it fills; `key` is the one in the annotation."""
@@ -143,14 +143,9 @@ def _parsed(text: str) -> Mapping[str, Recipe]:
         raise ValueError("; ".join(problem.message for problem in error.problems)) from error
     if len(documents) != 1 or not isinstance(documents[0], dict) or not documents[0]:
         raise ValueError("it is no mapping")
-    found: dict[str, Recipe] = {}
-    for key, value in documents[0].items():
-        try:
-            found[str(key)] = Recipe.model_validate(value)
-        except ValidationError as error:
-            told = error.errors(include_url=False)[0]
-            where = ".".join(map(str, (key, *told["loc"])))
-            raise ValueError(f"{where}: {told['msg'].removeprefix('Value error, ')}") from error
+    found, wrong = validated(dict[str, Recipe], documents[0], "")
+    if found is None:
+        raise ValueError("; ".join(str(replace(problem, line=0)) for problem in wrong))
     for key, recipe in found.items():
         if recipe.htpasswd is not None and recipe.htpasswd.password == key:
             raise ValueError(f"{key}: its password has to be under another key")

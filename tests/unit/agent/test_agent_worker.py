@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -413,6 +415,6 @@ async def test_an_environment_at_another_interval_is_rescheduled(stage: Stage) -
         await until(lambda: stage.runs() == 1)
         stage.repository.environment("dev", interval="100ms")
         stage.repository.commit("more often")
-        changed = worker.environment.spec.model_copy(update={"interval": "100ms"})
-        worker.move(worker.environment.model_copy(update={"spec": changed}), stage.mirror.fetch())
+        changed = msgspec.structs.replace(worker.environment.spec, interval="100ms")
+        worker.move(replace(worker.environment, spec=changed), stage.mirror.fetch())
         await until(lambda: stage.runs() == 3, 3)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from reconciler.apply import run
-from reconciler.environment import Environment
 from reconciler.model.applyset import ENVIRONMENT_LABEL
 from reconciler.model.identity import GroupVersionKind, ObjectId
 from reconciler.model.resource import Desired, Resource
@@ -19,11 +18,13 @@ from reconciler.observe import predict, read
 from reconciler.observe.memory import Memory
 from reconciler.plan import graph, mark, planner, questions
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.environments import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.cluster.port import Cluster
+    from reconciler.environment import Environment
     from reconciler.model.observation import Observation, Prediction
     from reconciler.model.outcome import Event, Report
     from reconciler.model.plan import Plan
@@ -144,14 +145,7 @@ def described(
 ) -> Environment:
     """Return an environment of these components that lets everything be deleted, unless its policy says otherwise."""
     listed = [{"name": part, "path": part, **settings.get(part, {})} for part in components]
-    return Environment.model_validate(
-        {
-            "apiVersion": "reconciler.dev/v1alpha1",
-            "kind": "Environment",
-            "metadata": {"name": name},
-            "spec": {"cluster": {"sandbox": True}, "components": listed, "policy": policy or FREE},
-        }
-    )
+    return environment(name, {"cluster": {"sandbox": True}, "components": listed, "policy": policy or FREE})
 
 
 FREE: Mapping[str, Any] = {"deletions": {"max": 10_000, "protect": []}}

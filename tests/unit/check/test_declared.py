@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.check import broken
-from reconciler.environment import load, load_rules
+from reconciler.environment import load
+from reconciler.environment.rules import load_rules
 from reconciler.errors import ConfigError, InvalidEnvironment, Problem
 from reconciler.model.resource import Desired
 from reconciler.render.build import build

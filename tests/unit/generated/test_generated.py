@@ -183,7 +183,7 @@ def test_sources_order_and_keys() -> None:
     ("recipes", "told"),
     [
         ("password: {password: {lenght: 3}}", "password.password.lenght"),
-        ("password: {password: {length: 3}}", "greater than or equal to 8"),
+        ("password: {password: {length: 3}}", "password.password.length is 3 (expected 8 to 1024)"),
         ("password: {}", "exactly one of password, copy"),
         ("password: {password: {}, copy: {secret: a, key: b}}", "exactly one of"),
         ("just text", "it is no mapping"),

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from reconciler import yaml
-from reconciler.environment import Environment
 from reconciler.errors import ClusterError
 from reconciler.model.applyset import Inventory, applyset_id, parent_body, parent_id
 from reconciler.model.identity import ObjectId
@@ -31,10 +30,12 @@ from reconciler.model.tree import Map, origin_at
 from reconciler.observe import read
 from reconciler.plan import graph, mark, planner, questions
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.environments import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from reconciler.environment import Environment
     from reconciler.model.observation import Observation
     from reconciler.model.plan import Change, FieldChange, Plan
 
@@ -139,17 +140,13 @@ def environment_of(spec: Mapping[str, Any], document: Mapping[str, Any]) -> Envi
     """Return an environment; components that are not listed are taken from the scene."""
     names = dict.fromkeys([*(document.get("git") or {}), *(document.get("before") or {})])
     components = spec.get("components") or [{"name": name} for name in names]
-    return Environment.model_validate(
+    return environment(
+        NAME,
         {
-            "apiVersion": "reconciler.dev/v1alpha1",
-            "kind": "Environment",
-            "metadata": {"name": NAME},
-            "spec": {
-                "cluster": {"sandbox": True},
-                "components": [{"path": item["name"], **_tuples(item)} for item in components],
-                "policy": plain(spec.get("policy") or {}),
-            },
-        }
+            "cluster": {"sandbox": True},
+            "components": [{"path": item["name"], **item} for item in components],
+            "policy": spec.get("policy") or {},
+        },
     )
 
 
@@ -178,10 +175,6 @@ def seed_inventory(cluster: FakeCluster, component: str, ids: Iterable[ObjectId]
 
 def _git(document: Mapping[str, Any], file: str) -> Desired:
     return wanted(document.get("git") or {}, file)
-
-
-def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
-    return plain(item)  # type: ignore[no-any-return]
 
 
 def _carry_out(cluster: FakeCluster, deed: Mapping[str, Any]) -> None:

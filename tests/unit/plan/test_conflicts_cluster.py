@@ -9,7 +9,7 @@ import pytest
 
 from reconciler import yaml
 from reconciler.cluster.kube import KubeCluster
-from reconciler.environment import Policy
+from reconciler.environment import ManagerStance, Policy
 from reconciler.errors import Conflict
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.origin import Source
@@ -86,7 +86,7 @@ async def test_the_server_names_what_was_found(cluster: KubeCluster) -> None:
         "spec.template.spec.tolerations",
     }
     assert {clash.entry.manager: clash.stance for clash in found} == {"kubectl-edit": "force", "tool": "fail"}
-    policy = Policy.model_validate({"conflicts": [{"manager": "*", "do": "yield"}]})
+    policy = Policy(conflicts=(ManagerStance("*", "yield"),))
     settled = settle(wanted, live, schema, policy)
     await cluster.apply(served["Deployment"], plain(settled.body), field_manager=FIELD_MANAGER, dry_run=True)
 

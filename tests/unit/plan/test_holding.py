@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from reconciler.environment import Deletions
@@ -29,9 +30,9 @@ def plan(text: str, closed: Windows = OPEN) -> Plan:
 def planned(made: Scene, closed: Windows = OPEN, **deletions: object) -> Plan:
     """Plan a scene, with another policy for deletions where there is one."""
     if deletions:
-        policy = made.environment.policy.model_copy(update={"deletions": Deletions.model_validate(deletions)})
-        spec = made.environment.spec.model_copy(update={"policy": policy})
-        made = replace(made, environment=made.environment.model_copy(update={"spec": spec}))
+        policy = msgspec.structs.replace(made.environment.policy, deletions=msgspec.convert(deletions, Deletions))
+        spec = msgspec.structs.replace(made.environment.spec, policy=policy)
+        made = replace(made, environment=replace(made.environment, spec=spec))
     desired = mark.marked(made.desired)
     edges = graph.build(desired, made.environment)
     observation = asyncio.run(made.observation())

@@ -11,7 +11,7 @@ import pytest
 from reconciler import environment as environments
 from reconciler import pipeline
 from reconciler.check import broken
-from reconciler.environment import load_rules
+from reconciler.environment.rules import load_rules
 from reconciler.model.identity import ObjectId
 from reconciler.model.resource import Desired, Resource
 from reconciler.model.tree import Map

@@ -13,7 +13,7 @@ from reconciler import environment as environments
 from reconciler import pipeline
 from reconciler.check import broken, check
 from reconciler.check.world import World
-from reconciler.environment import load_rules
+from reconciler.environment.rules import load_rules
 from reconciler.generated import expanded
 from reconciler.pipeline import Checkout
 from reconciler.plan.quantity import amount

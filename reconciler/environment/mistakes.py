@@ -1,0 +1,167 @@
+"""All that is wrong with a document, in words of the file: it is walked through by the types of its model.
+
+What is a mistake is msgspec's to say: a document has mistakes here exactly where `msgspec.convert` refuses it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+from msgspec import inspect
+
+from reconciler.environment.models import Unfit
+from reconciler.model.path import format_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Steps = tuple[str | int, ...]
+
+_SHAPES: Final[dict[type[inspect.Type], type]] = {
+    inspect.StrType: str,
+    inspect.IntType: int,
+    inspect.BoolType: bool,
+    inspect.VarTupleType: list,
+    inspect.DictType: dict,
+    inspect.StructType: dict,
+}
+_WORDS: Final = {
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong, at one place of the document."""
+
+    steps: Steps
+    message: str
+    hint: str = ""
+
+
+def mistakes(model: type, document: Any) -> list[Mistake]:
+    """Return all that is wrong with a document."""
+    return list(_wrong(inspect.type_info(model), document, ()))
+
+
+def _wrong(kind: inspect.Type, value: Any, steps: Steps, expected: str = "") -> Iterator[Mistake]:
+    """Yield what is wrong with a value; `expected` says in words what a pattern asks for."""
+    if isinstance(kind, inspect.Metadata):
+        yield from _wrong(kind.type, value, steps, (kind.extra or {}).get("expected", expected))
+    elif isinstance(kind, inspect.UnionType):
+        branch = _branch(kind, value)
+        if branch is not None:
+            yield from _wrong(branch, value, steps, expected)
+    elif isinstance(kind, inspect.LiteralType):
+        if value not in kind.values or isinstance(value, bool):
+            yield Mistake(
+                steps, f"{_at(steps)} is {value!r}", f"expected {_one_of([repr(item) for item in kind.values])}"
+            )
+    elif not _has_shape(kind, value):
+        yield Mistake(steps, f"{_at(steps)} has to be {_WORDS[_SHAPES[type(kind)]]}")
+    else:
+        yield from _inside(kind, value, steps, expected)
+
+
+def _inside(kind: inspect.Type, value: Any, steps: Steps, expected: str) -> Iterator[Mistake]:
+    """Yield what is wrong with a value that has the shape of its type."""
+    if isinstance(kind, inspect.StrType):
+        yield from _of_string(kind, value, steps, expected)
+    elif isinstance(kind, inspect.IntType):
+        yield from _of_number(kind, value, steps)
+    elif isinstance(kind, inspect.StructType):
+        yield from _of_struct(kind, value, steps)
+    elif isinstance(kind, inspect.VarTupleType | inspect.DictType):
+        yield from _of_many(kind, value, steps)
+
+
+def _branch(kind: inspect.UnionType, value: Any) -> inspect.Type | None:
+    """Return the type that a value is to be held against; None where it is the absence that the union allows."""
+    if value is None and kind.includes_none:
+        return None
+    branches = [item for item in kind.types if not isinstance(item, inspect.NoneType)]
+    return next((item for item in branches if _has_shape(item, value)), branches[0])
+
+
+def _has_shape(kind: inspect.Type, value: Any) -> bool:
+    if isinstance(kind, inspect.Metadata):
+        return _has_shape(kind.type, value)
+    if isinstance(kind, inspect.LiteralType):
+        return type(value) in {type(item) for item in kind.values}
+    shape = _SHAPES[type(kind)]
+    return isinstance(value, shape) and not (shape is int and isinstance(value, bool))
+
+
+def _of_string(kind: inspect.StrType, value: str, steps: Steps, expected: str) -> Iterator[Mistake]:
+    if len(value) < (kind.min_length or 0):
+        yield Mistake(steps, f"{_at(steps)} must not be empty")
+    elif kind.max_length is not None and len(value) > kind.max_length:
+        yield Mistake(steps, f"{_at(steps)} has {len(value)} characters", f"expected at most {kind.max_length}")
+    elif kind.pattern is not None and re.search(kind.pattern, value) is None:
+        yield Mistake(steps, f"{_at(steps)} is {value!r}", f"expected {expected or f'text that fits {kind.pattern}'}")
+
+
+def _of_number(kind: inspect.IntType, value: int, steps: Steps) -> Iterator[Mistake]:
+    low, high = kind.ge, kind.le
+    if low is not None and value < low:
+        yield Mistake(
+            steps, f"{_at(steps)} is {value}", f"expected {low}{' or more' if high is None else f' to {high}'}"
+        )
+    elif high is not None and value > high:
+        yield Mistake(
+            steps,
+            f"{_at(steps)} is {value}",
+            f"expected {high} or less" if low is None else f"expected {low} to {high}",
+        )
+
+
+def _of_many(kind: inspect.VarTupleType | inspect.DictType, value: Any, steps: Steps) -> Iterator[Mistake]:
+    if len(value) < (kind.min_length or 0):
+        yield Mistake(steps, f"{_at(steps)} must not be empty")
+    elif isinstance(kind, inspect.VarTupleType):
+        for index, item in enumerate(value):
+            yield from _wrong(kind.item_type, item, (*steps, index))
+    else:
+        for key, item in value.items():
+            yield from _wrong(kind.value_type, item, (*steps, key))
+
+
+def _of_struct(kind: inspect.StructType, value: dict[str, Any], steps: Steps) -> Iterator[Mistake]:
+    fields = {field.encode_name: field for field in kind.fields}
+    found = [_unknown(key, fields, steps) for key in value if key not in fields]
+    for name, field in fields.items():
+        if name in value:
+            found += _wrong(field.type, value[name], (*steps, name))
+        elif field.required:
+            found.append(Mistake((*steps, name), f"{_at((*steps, name))} is missing"))
+    yield from found or _of_whole(kind.cls, value, steps)
+
+
+def _unknown(key: str, known: Mapping[str, Any], steps: Steps) -> Mistake:
+    near = difflib.get_close_matches(key, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    return Mistake((*steps, key), f"unknown key {_at((*steps, key))}", hint)
+
+
+def _of_whole(model: type, value: dict[str, Any], steps: Steps) -> Iterator[Mistake]:
+    """Yield what is wrong with keys that are right by themselves."""
+    try:
+        msgspec.convert(value, model)
+    except msgspec.ValidationError as error:
+        cause = error.__cause__
+        place = (*steps, cause.key) if isinstance(cause, Unfit) and cause.key in value else steps
+        yield Mistake(place, f"{_at(place)}: {cause or error}")
+
+
+def _at(steps: Steps) -> str:
+    return format_path(steps) or "the file"
+
+
+def _one_of(options: list[str]) -> str:
+    return options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
