@@ -7,12 +7,12 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from yarl import URL
 
 from reconciler.cluster.failures import Answer
 from reconciler.cluster.requests import Unsent
 from reconciler.errors import ClusterError, Silent, Unavailable
+from reconciler.https import aiohttp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

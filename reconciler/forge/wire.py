@@ -14,11 +14,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 import orjson
 from yarl import URL
 
 from reconciler.errors import ForgeError
+from reconciler.https import aiohttp, system_trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -152,7 +152,7 @@ def session() -> aiohttp.ClientSession:
     would know whether it had arrived.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True),
+        connector=aiohttp.TCPConnector(force_close=True, ssl=system_trust()),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_SECONDS),
         headers={"User-Agent": "reconciler"},
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -15,7 +15,6 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-import aiohttp
 import orjson
 from yarl import URL
 
@@ -25,6 +24,7 @@ from reconciler.errors import ClusterError, NotJson, Silent, Unauthorized, Unava
 from reconciler.harbor import failures
 from reconciler.harbor.endpoint import ROOT
 from reconciler.harbor.port import Created
+from reconciler.https import aiohttp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
