@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from reconciler import yaml
 from reconciler.errors import AlreadyExists, ClusterError, Conflict, NotFound
-from reconciler.harbor import cluster as behind
+from reconciler.harbor import declared as behind
 from reconciler.harbor.cluster import HarborCluster
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.harbor import PROJECT, REGISTRY, ROBOT, pending, unclaimed
@@ -69,9 +70,18 @@ def api(harbor: TestHarbor) -> FakeCluster:
 
 @pytest.fixture
 async def cluster(api: FakeCluster) -> AsyncIterator[HarborCluster]:
+    async with connected(api) as found:
+        yield found
+
+
+@asynccontextmanager
+async def connected(api: FakeCluster) -> AsyncIterator[HarborCluster]:
+    """Connect anew: nothing is remembered of the Harbor."""
     found = HarborCluster(api, adopts=False)
-    yield found
-    await found.close()
+    try:
+        yield found
+    finally:
+        await found.leave()
 
 
 def declared(kind: str, name: str, spec: dict[str, Any]) -> Body:
@@ -217,16 +227,16 @@ async def test_an_account_that_changed_in_the_cluster_or_in_harbor_is_given_agai
     (there,) = harbor.state.registries.values()
     assert there["credential"]["access_secret"] == "New-1"
     there["credential"]["access_key"] = "somebody"
-    cluster._known.readings.clear()
-    assert "Harbor has another account, somebody" in pending(await seen(cluster, api, REGISTRY))
+    async with connected(api) as later:
+        assert "Harbor has another account, somebody" in pending(await seen(later, api, REGISTRY))
 
 
 async def test_a_look_at_many_costs_one_list(cluster: HarborCluster, api: FakeCluster, harbor: TestHarbor) -> None:
     for number in range(5):
         await applied(cluster, api, PROJECT, f"team-{number}", {"public": True})
     harbor.requests.clear()
-    cluster._known.readings.clear()
-    found = [item async for item in cluster.list(resource(api, PROJECT))]
+    async with connected(api) as later:
+        found = [item async for item in later.list(resource(api, PROJECT))]
     assert [len(found), harbor.requests] == [5, [("GET", "/api/v2.0/projects")]]
 
 
@@ -241,9 +251,9 @@ async def test_without_a_harbor_server_nothing_is_taken_for_gone(
 ) -> None:
     body = await applied(cluster, api, PROJECT, "team")
     api.remove("HarborServer", SPACE, "harbor")
-    cluster._known.endpoints.clear()
-    with pytest.raises(ClusterError, match="it cannot be deleted from Harbor") as raised:
-        await cluster.delete(resource(api, PROJECT), SPACE, "team", uid=body["metadata"]["uid"])
+    async with connected(api) as later:
+        with pytest.raises(ClusterError, match="it cannot be deleted from Harbor") as raised:
+            await later.delete(resource(api, PROJECT), SPACE, "team", uid=body["metadata"]["uid"])
     assert not isinstance(raised.value, NotFound)
 
 
