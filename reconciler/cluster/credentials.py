@@ -158,34 +158,17 @@ def _expires_soon(status: dict[str, Any]) -> bool:
 
 async def _from_provider(context: Context) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
     """Ask an auth provider (OIDC, GCP)."""
-    token = await _provided(context)
+    from reconciler.cluster import provider
+
+    token = await provider.token(context)
 
     async def authorize(refresh: bool) -> str:
         nonlocal token
         if refresh:
-            token = await _provided(context)
+            token = await provider.token(context)
         return token
 
     return {}, authorize
-
-
-async def _provided(context: Context) -> str:
-    from kubernetes.aio import config
-    from kubernetes.aio.client import Configuration
-    from kubernetes.aio.config.kube_config import KubeConfigLoader
-
-    document = {
-        "current-context": context.name,
-        "contexts": [{"name": context.name, "context": {"cluster": "cluster", "user": "user"}}],
-        "clusters": [{"name": "cluster", "cluster": context.cluster}],
-        "users": [{"name": "user", "user": context.user}],
-    }
-    try:
-        loader = KubeConfigLoader(document, config_base_path="")
-        await loader.load_and_set(Configuration())
-    except (config.ConfigException, ValueError, KeyError, OSError) as error:
-        raise ConfigError(f"context {context.name}: its auth provider gave no credentials: {error}") from error
-    return str(getattr(loader, "token", ""))
 
 
 def _tls(context: Context, user: dict[str, Any]) -> ssl.SSLContext:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -155,3 +158,27 @@ async def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:
         context = kubeconfig.Context("c", "c", {"server": "https://x", **cluster}, {})
         with pytest.raises(ConfigError, match="context c: "):
             await credentials.of_context(context)
+
+
+def id_token(expires: datetime) -> str:
+    """Return a token without a signature, which is the API server's to look at."""
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": int(expires.timestamp())}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.x"
+
+
+def oidc(token: str) -> kubeconfig.Context:
+    settings = {"idp-issuer-url": "https://login.example.com", "client-id": "a", "client-secret": "b"}
+    provider = {"name": "oidc", "config": {**settings, "id-token": token, "refresh-token": "once"}}
+    return kubeconfig.Context("dev", "dev", {"server": "http://dev"}, {"auth-provider": provider})
+
+
+async def test_an_oidc_token_is_used_while_it_lasts() -> None:
+    token = id_token(datetime.now(UTC) + timedelta(hours=1))
+    access = await credentials.of_context(oidc(token))
+    assert await access.authorize(False) == f"Bearer {token}"
+
+
+async def test_an_oidc_token_is_never_renewed_behind_kubectls_back() -> None:
+    """A refresh token that was used is void, and the kubeconfig that holds it is not ours to write."""
+    with pytest.raises(ConfigError, match=r"context dev: .* has expired: let kubectl renew it"):
+        await credentials.of_context(oidc(id_token(datetime.now(UTC) - timedelta(hours=1))))
