@@ -34,7 +34,7 @@ class Access:
     """How one API server is reached.
 
     `authorize` gives the value of the Authorization header ("" for none); its argument asks for a fresh one, after the
-    server has refused the last.
+    server has refused the last. `compressed`: long answers are, unless the kubeconfig says `disable-compression`.
     """
 
     server: str
@@ -42,6 +42,7 @@ class Access:
     authorize: Callable[[bool], Awaitable[str]]
     server_name: str | None = None
     proxy: str | None = None
+    compressed: bool = True
 
 
 async def of_context(context: Context) -> Access:
@@ -56,7 +57,14 @@ async def of_context(context: Context) -> Access:
     cluster = context.cluster
     server = str(cluster["server"]).rstrip("/")
     tls = _tls(context, {**user, **tls_user}) if server.startswith("https:") else None
-    return Access(server, tls, authorize, cluster.get("tls-server-name"), cluster.get("proxy-url") or _proxy(server))
+    return Access(
+        server,
+        tls,
+        authorize,
+        server_name=cluster.get("tls-server-name"),
+        proxy=cluster.get("proxy-url") or _proxy(server),
+        compressed=not cluster.get("disable-compression"),
+    )
 
 
 async def of_service_account() -> Access:

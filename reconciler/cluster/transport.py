@@ -41,10 +41,11 @@ class Transport:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=self._access.tls or False, keepalive_timeout=60)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=self._read_seconds)
+            encoding = "gzip" if self._access.compressed else "identity"
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
-                headers={"User-Agent": AGENT},
+                headers={"User-Agent": AGENT, "Accept-Encoding": encoding},
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session

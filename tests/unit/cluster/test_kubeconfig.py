@@ -182,3 +182,11 @@ async def test_an_oidc_token_is_never_renewed_behind_kubectls_back() -> None:
     """A refresh token that was used is void, and the kubeconfig that holds it is not ours to write."""
     with pytest.raises(ConfigError, match=r"context dev: .* has expired: let kubectl renew it"):
         await credentials.of_context(oidc(id_token(datetime.now(UTC) - timedelta(hours=1))))
+
+
+async def test_compression_is_left_out_where_the_cluster_says_so() -> None:
+    """`disable-compression`, as kubectl knows it."""
+    user = {"token": "secret"}
+    for cluster, compressed in (({}, True), ({"disable-compression": True}, False)):
+        context = kubeconfig.Context("dev", "dev", {"server": "http://dev", **cluster}, user)
+        assert (await credentials.of_context(context)).compressed is compressed

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from reconciler.cluster import transport
-from reconciler.cluster.requests import Unsent
+from reconciler.cluster.credentials import Access
+from reconciler.cluster.requests import Request, Unsent
 from reconciler.errors import ClusterError, Unavailable
 
 if TYPE_CHECKING:
@@ -73,3 +76,23 @@ async def test_a_stream_that_breaks_off_gives_its_whole_lines_first() -> None:
     assert await anext(lines) == b"one"
     with pytest.raises(Unavailable, match="the connection to https://server was lost"):
         await anext(lines)
+
+
+@pytest.mark.parametrize(("compressed", "asked"), [(True, "gzip"), (False, "identity")])
+async def test_answers_are_compressed_unless_the_kubeconfig_says_otherwise(compressed: bool, asked: str) -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers["Accept-Encoding"])
+        return web.json_response({})
+
+    async def nobody(_: bool) -> str:
+        return ""
+
+    application = web.Application()
+    application.router.add_get("/version", answer)
+    async with TestServer(application) as server:
+        wire = transport.Transport(Access(str(server.make_url("")).rstrip("/"), None, nobody, compressed=compressed))
+        await wire.send(Request("get", "GET", "/version"), "")
+        await wire.close()
+    assert seen == [asked]
