@@ -8,17 +8,18 @@ import signal
 import socket
 import uuid
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from reconciler.cli.invocation import configure_logs, invocation
+from reconciler.cli.invocation import PATH, Seconds, configure_logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from reconciler.agent.settings import Settings
+    from reconciler.cli.invocation import Invocation
     from reconciler.cluster.port import Cluster
     from reconciler.environment import Environment
     from reconciler.observe.memory import Memory
@@ -27,36 +28,73 @@ TOKEN, SECRET = "RECONCILER_GIT_TOKEN", "RECONCILER_WEBHOOK_SECRET"
 GC_THRESHOLD = 200_000  # allocations between two looks for cycles: plans are big, and hold none
 
 
+@click.command
+@click.option(
+    "--source",
+    required=True,
+    metavar="URL",
+    envvar="RECONCILER_SOURCE",
+    show_envvar=True,
+    help="The repository: https, ssh, or a path.",
+)
+@click.option("--branch", default="main", envvar="RECONCILER_BRANCH", show_envvar=True, help="The branch to follow.")
+@click.option(
+    "--environment",
+    multiple=True,
+    envvar="RECONCILER_ENVIRONMENTS",
+    show_envvar=True,
+    help="What to reconcile; all environments by default.",
+)
+@click.option(
+    "--in-cluster",
+    is_flag=True,
+    help="Reconcile the cluster that this runs in, whatever the environment's `cluster` says.",
+)
+@click.option(
+    "--mirror",
+    type=PATH,
+    metavar="DIR",
+    envvar="RECONCILER_MIRROR",
+    show_envvar=True,
+    help="Where the mirror is kept; the cache by default.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:8080",
+    metavar="HOST:PORT",
+    envvar="RECONCILER_LISTEN",
+    show_envvar=True,
+    help="Health, metrics and webhooks.",
+)
+@click.option("--poll", type=Seconds(min=1), default=60.0, metavar="SECONDS", help="How often git is asked.")
+@click.option(
+    "--ssh-key",
+    type=PATH,
+    metavar="FILE",
+    envvar="RECONCILER_SSH_KEY",
+    show_envvar=True,
+    help="The private key for ssh.",
+)
+@click.option(
+    "--known-hosts",
+    type=PATH,
+    metavar="FILE",
+    envvar="RECONCILER_KNOWN_HOSTS",
+    show_envvar=True,
+    help="Host keys that ssh trusts.",
+)
+@click.pass_obj
 def agent(
-    context: typer.Context,
-    source: Annotated[
-        str, typer.Option(metavar="URL", envvar="RECONCILER_SOURCE", help="The repository: https, ssh, or a path.")
-    ],
-    branch: Annotated[str, typer.Option(envvar="RECONCILER_BRANCH", help="The branch to follow.")] = "main",
-    environment: Annotated[
-        list[str] | None,
-        typer.Option(envvar="RECONCILER_ENVIRONMENTS", help="What to reconcile; all environments by default."),
-    ] = None,
-    in_cluster: Annotated[
-        bool,
-        typer.Option(
-            "--in-cluster", help="Reconcile the cluster that this runs in, whatever the environment's `cluster` says."
-        ),
-    ] = False,
-    mirror: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", envvar="RECONCILER_MIRROR", help="Where the mirror is kept; the cache by default."),
-    ] = None,
-    listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", envvar="RECONCILER_LISTEN", help="Health, metrics and webhooks.")
-    ] = "127.0.0.1:8080",
-    poll: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="How often git is asked.")] = 60.0,
-    ssh_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", envvar="RECONCILER_SSH_KEY", help="The private key for ssh.")
-    ] = None,
-    known_hosts: Annotated[
-        Path | None, typer.Option(metavar="FILE", envvar="RECONCILER_KNOWN_HOSTS", help="Host keys that ssh trusts.")
-    ] = None,
+    invocation: Invocation,
+    source: str,
+    branch: str,
+    environment: tuple[str, ...],
+    in_cluster: bool,
+    mirror: Path | None,
+    listen: str,
+    poll: float,
+    ssh_key: Path | None,
+    known_hosts: Path | None,
 ) -> None:
     """Follow a repository and keep environments as it says: apply commits, repair drift, report.
 
@@ -71,9 +109,8 @@ def agent(
     from reconciler.source.mirror import Remote
     from reconciler.store import cache_dir
 
-    configure_logs(invocation(context), 1)  # an agent tells what it does: there is nobody else to
-    names = tuple(environment or ())
-    if in_cluster and len(names) != 1:
+    configure_logs(invocation, 1)  # an agent tells what it does: there is nobody else to
+    if in_cluster and len(environment) != 1:
         raise UsageError("--in-cluster needs exactly one --environment: one cluster is one environment")
     host, _, port = listen.rpartition(":")
     if not (port.isascii() and port.isdigit()) or int(port) > 65535:
@@ -85,7 +122,7 @@ def agent(
         remote,
         mirror or cache_dir() / "mirrors" / key,
         f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
-        names,
+        environment,
         poll,
         host=host.strip("[]"),
         port=int(port),

@@ -11,17 +11,19 @@ import socket
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import EnvironmentName, Output, OutputOption, invocation
+from reconciler.cli.invocation import PATH, Seconds, environment_argument, output_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.apply.lease import Held
     from reconciler.cli.checkout import Workspace
+    from reconciler.cli.invocation import Invocation, Output
     from reconciler.cluster.port import Cluster
     from reconciler.environment import Environment
     from reconciler.model.outcome import Report
@@ -46,21 +48,30 @@ class Choices:
     cluster: str = ""  # uid of the one that is spoken to, where a kept plan is to be compared
 
 
+@click.command
+@environment_argument
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--plan", type=PATH, metavar="FILE", help="Apply exactly the plan that `diff --save` kept, or nothing.")
+@click.option("--acknowledge", metavar="PLAN-ID", help="Accept what the policy refuses in the plan of this id.")
+@click.option("--wait/--no-wait", default=True, help="Wait until what was applied is healthy.")
+@click.option(
+    "--lock-timeout",
+    type=Seconds(min=0),
+    default=LOCK_TIMEOUT,
+    metavar="SECONDS",
+    help="How long to wait for another writer of the environment.",
+)
+@output_option
+@click.pass_obj
 def apply(
-    context: typer.Context,
-    environment: EnvironmentName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    plan: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Apply exactly the plan that `diff --save` kept, or nothing.")
-    ] = None,
-    acknowledge: Annotated[
-        str | None, typer.Option(metavar="PLAN-ID", help="Accept what the policy refuses in the plan of this id.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until what was applied is healthy.")] = True,
-    lock_timeout: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for another writer of the environment.")
-    ] = LOCK_TIMEOUT,
-    output: OutputOption = Output.TEXT,
+    invocation: Invocation,
+    environment: str,
+    yes: bool,
+    plan: Path | None,
+    acknowledge: str | None,
+    wait: bool,
+    lock_timeout: float,
+    output: Output,
 ) -> int:
     """Show the plan, ask, apply it in dependency order, wait for health, prune, report."""
     from reconciler.cli.checkout import open_environment, open_workspace
@@ -68,12 +79,11 @@ def apply(
     from reconciler.report import saved
 
     kept = saved.load(plan) if plan is not None else None
-    options = invocation(context)
     if kept is not None:
         if kept.environment != environment:
             raise UsageError(f"{plan} is a plan of environment {kept.environment}, not of {environment}")
-        options = replace(options, revision=options.revision or kept.revision)
-    workspace = open_workspace(options)
+        invocation = replace(invocation, revision=invocation.revision or kept.revision)
+    workspace = open_workspace(invocation)
     checkout = open_environment(workspace, environment)
     decided = yes or acknowledge is not None or kept is not None
     if not decided and not sys.stdin.isatty():
@@ -119,7 +129,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
 def _show(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> None:
     from reconciler.cli.planning import print_plan
 
-    if choices.output is Output.TEXT:
+    if choices.output == "text":
         print_plan(workspace, plan, cluster.requests.snapshot(), "text")
         sys.stdout.flush()
 
@@ -138,7 +148,7 @@ def _verdict(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choice
         )
     if all(choices.acknowledge and item.acknowledgeable for item in plan.refusals):
         return None
-    if choices.output is not Output.TEXT:  # text was shown with the plan
+    if choices.output != "text":  # text was shown with the plan
         from reconciler.cli.planning import print_plan
         from reconciler.report.canvas import canvas
         from reconciler.report.text import draw_refusals
@@ -159,7 +169,7 @@ def _moved(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices)
 
 def _agreed(choices: Choices) -> bool:
     """Ask whether the plan that was shown is to be applied, unless the command line said so."""
-    if choices.yes or typer.confirm("apply this plan?", err=True):
+    if choices.yes or click.confirm("apply this plan?", err=True):
         return True
     sys.stderr.write("nothing was written\n")
     return False
@@ -240,7 +250,7 @@ async def _stop_when(lost: asyncio.Event, stop: asyncio.Event) -> None:
 
 
 def _report(report: Report, plan: Plan, choices: Choices) -> None:
-    if choices.output is Output.TEXT:
+    if choices.output == "text":
         from reconciler.report.canvas import canvas
         from reconciler.report.text import draw_report
 

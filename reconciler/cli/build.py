@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-import typer
+import click
 
-from reconciler.cli.invocation import invocation
+from reconciler.cli.invocation import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.cli.invocation import Invocation
     from reconciler.helm import Helm
     from reconciler.model.files import FileTree
     from reconciler.model.resource import Resource
@@ -22,23 +23,37 @@ if TYPE_CHECKING:
 Restrictor = Literal["LoadRestrictionsRootOnly", "LoadRestrictionsNone"]
 
 
+@click.command
+@click.argument(
+    "directory",
+    type=PATH,
+    default=Path(),
+    metavar="[DIR]",
+    help="A directory with a kustomization file; the current one where none is named.",
+)
+@click.option(
+    "--load-restrictor",
+    type=click.Choice(get_args(Restrictor)),
+    default="LoadRestrictionsRootOnly",
+    help="Whether files outside of the kustomization's directory may be read.",
+)
+@click.option("--enable-helm", is_flag=True, help="Render Helm charts (`helmCharts`).")
+@click.option("--helm-command", metavar="PROGRAM", help="The helm to use; else RECONCILER_HELM, else that on PATH.")
+@click.option(
+    "--output", "-o", type=PATH, metavar="PATH", help="Write to a file, or one file an object to a directory."
+)
+@click.option(
+    "--allow-remote", multiple=True, metavar="HOST", help="A host that remote bases may come from; repeatable."
+)
+@click.pass_obj
 def build(
-    context: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory with a kustomization file.")] = Path(),
-    load_restrictor: Annotated[
-        Restrictor, typer.Option(help="Whether files outside of the kustomization's directory may be read.")
-    ] = "LoadRestrictionsRootOnly",
-    enable_helm: Annotated[bool, typer.Option("--enable-helm", help="Render Helm charts (`helmCharts`).")] = False,
-    helm_command: Annotated[
-        str | None, typer.Option(metavar="PROGRAM", help="The helm to use; else RECONCILER_HELM, else that on PATH.")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Write to a file, or one file an object to a directory."),
-    ] = None,
-    allow_remote: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="A host that remote bases may come from; repeatable.")
-    ] = None,
+    invocation: Invocation,
+    directory: Path,
+    load_restrictor: Restrictor,
+    enable_helm: bool,
+    helm_command: str | None,
+    output: Path | None,
+    allow_remote: tuple[str, ...],
 ) -> None:
     """Render one Kustomize directory to YAML, as `kubectl kustomize` does."""
     from reconciler import yaml
@@ -47,7 +62,7 @@ def build(
     from reconciler.cli.printing import print_warnings
     from reconciler.render.build import build as render
 
-    files, path = open_build(invocation(context), directory)
+    files, path = open_build(invocation, directory)
     with ExitStack() as stack:
         built = render(
             files,

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import EnvironmentName, PlanOutput, invocation
+from reconciler.cli.invocation import PATH, environment_argument, plan_output_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.cli.invocation import Invocation, PlanOutput
     from reconciler.pipeline import Checkout, Planned
 
 
-def diff(
-    context: typer.Context,
-    environment: EnvironmentName,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 where there are changes.")] = False,
-    save: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep the plan for `apply --plan FILE`; it holds no secret.")
-    ] = None,
-    output: Annotated[PlanOutput, typer.Option("--output", "-o", help="What to print.")] = PlanOutput.TEXT,
-) -> int:
+@click.command
+@environment_argument
+@click.option("--exit-code", is_flag=True, help="Exit with 3 where there are changes.")
+@click.option("--save", type=PATH, metavar="FILE", help="Keep the plan for `apply --plan FILE`; it holds no secret.")
+@plan_output_option
+@click.pass_obj
+def diff(invocation: Invocation, environment: str, exit_code: bool, save: Path | None, output: PlanOutput) -> int:
     """Show the plan: what apply would change, field by field, and which line of git causes it."""
     from reconciler.cli.checkout import open_environment, open_workspace
     from reconciler.cli.planning import print_plan
     from reconciler.report import saved
 
-    workspace = open_workspace(invocation(context))
+    workspace = open_workspace(invocation)
     checkout = open_environment(workspace, environment)
     planned, requests, cluster = asyncio.run(_plan(checkout, identify=save is not None))
     if save is not None:

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Literal, get_args
 
-import typer
+import click
 
-from reconciler.cli.invocation import EnvironmentName, invocation
+from reconciler.cli.invocation import environment_argument
 
+if TYPE_CHECKING:
+    from reconciler.cli.invocation import Invocation
 
-class GraphOutput(StrEnum):
-    """What `graph` prints."""
-
-    TEXT = "text"
-    MERMAID = "mermaid"
-    DOT = "dot"
-    JSON = "json"
-    YAML = "yaml"
+GraphOutput = Literal["text", "mermaid", "dot", "json", "yaml"]
 
 
+@click.command
+@environment_argument
+@click.option(
+    "--why",
+    nargs=2,
+    metavar="A B",
+    help="Explain why A needs B: components, or objects as KIND/NAME or KIND/NAMESPACE/NAME.",
+)
+@click.option("--objects", is_flag=True, help="Draw objects too, not only components.")
+@click.option("--output", "-o", type=click.Choice(get_args(GraphOutput)), default="text", help="What to print.")
+@click.pass_obj
 def graph(
-    context: typer.Context,
-    environment: EnvironmentName,
-    why: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            metavar="A B", help="Explain why A needs B: components, or objects as KIND/NAME or KIND/NAMESPACE/NAME."
-        ),
-    ] = None,
-    objects: Annotated[bool, typer.Option("--objects", help="Draw objects too, not only components.")] = False,
-    output: Annotated[GraphOutput, typer.Option("--output", "-o", help="What to print.")] = GraphOutput.TEXT,
+    invocation: Invocation, environment: str, why: tuple[str, str] | None, objects: bool, output: GraphOutput
 ) -> None:
     """Print the dependency graph: what needs what, and so what is applied before what."""
     from reconciler import pipeline
@@ -41,14 +37,14 @@ def graph(
     from reconciler.report import graph as drawing
     from reconciler.report.why import explain
 
-    checkout = open_environment(open_workspace(invocation(context)), environment)
+    checkout = open_environment(open_workspace(invocation), environment)
     made = pipeline.order(pipeline.render(checkout), checkout.environment)
     if why is not None:
         path = explain(made, *why)
         if path is None:
             raise UsageError(f"{why[0]} does not need {why[1]}, neither by itself nor by way of others")
         sys.stdout.write(path)
-    elif output in (GraphOutput.JSON, GraphOutput.YAML):
+    elif output in ("json", "yaml"):
         print_document(drawing.document(made), output)
     else:
         draw = {"text": drawing.text, "mermaid": drawing.mermaid, "dot": drawing.dot}[output]

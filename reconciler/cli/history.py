@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from reconciler.cli.invocation import EnvironmentName, Output, OutputOption, invocation
+from reconciler.cli.invocation import environment_argument, output_option
 
 if TYPE_CHECKING:
     from reconciler.apply.history import History
+    from reconciler.cli.invocation import Invocation, Output
     from reconciler.pipeline import Checkout
 
 
-def history(
-    context: typer.Context,
-    environment: EnvironmentName,
-    run: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN]", help="One run in full: its number (1 is the newest), plan id or revision."),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many runs are listed.")] = 20,
-    output: OutputOption = Output.TEXT,
-) -> None:
+@click.command
+@environment_argument
+@click.argument(
+    "run",
+    required=False,
+    metavar="[RUN]",
+    help="One run in full: its number (1 is the newest), plan id or revision.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=20, help="How many runs are listed.")
+@output_option
+@click.pass_obj
+def history(invocation: Invocation, environment: str, run: str | None, limit: int, output: Output) -> None:
     """Tell the last runs: when, of which commit, by whom, what changed, how long each part took."""
     from reconciler.cli.checkout import open_environment, open_workspace
     from reconciler.cli.printing import print_document, print_warnings
     from reconciler.report import history as told
     from reconciler.report.canvas import canvas
 
-    workspace = open_workspace(invocation(context))
+    workspace = open_workspace(invocation)
     found = asyncio.run(_read(open_environment(workspace, environment)))
     print_warnings((found.unreadable,) if found.unreadable else ())
     runs = found.runs[:limit] if run is None else (told.find(found.runs, run),)
-    if output is not Output.TEXT:
+    if output != "text":
         print_document(told.document(environment, runs), output)
     elif run is None:
         told.draw(canvas(), runs)

@@ -5,33 +5,39 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from reconciler.cli.invocation import Output, OutputOption
+from reconciler.cli.invocation import PATH, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from reconciler.cli.invocation import Output
     from reconciler.importing.run import Choice, Imported
     from reconciler.model.identity import ObjectId
 
 
+@click.command("import")
+@click.argument("namespace", metavar="NAMESPACE", help="The namespace to read.")
+@click.argument("directory", type=PATH, metavar="DIR", help="A directory that does not exist yet.")
+@click.option("--context", "cluster_context", help="A context of the kubeconfig; the current one where none is named.")
+@click.option("--kubeconfig", metavar="FILE", help="The kubeconfig; else KUBECONFIG.")
+@click.option("--selector", "-l", default="", show_default=False, metavar="LABELS", help="Only objects with labels.")
+@click.option("--kind", multiple=True, metavar="KIND", help="Only objects of a kind, e.g. Deployment; repeatable.")
+@click.option("--secrets", is_flag=True, help="Write Secrets too, with their values.")
+@output_option
 def import_(
-    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace to read.")],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory that does not exist yet.")],
-    cluster_context: Annotated[
-        str | None, typer.Option("--context", help="A context of the kubeconfig; the current one where none is named.")
-    ] = None,
-    kubeconfig: Annotated[str | None, typer.Option(metavar="FILE", help="The kubeconfig; else KUBECONFIG.")] = None,
-    selector: Annotated[str, typer.Option("--selector", "-l", metavar="LABELS", help="Only objects with labels.")] = "",
-    kind: Annotated[
-        list[str] | None, typer.Option(metavar="KIND", help="Only objects of a kind, e.g. Deployment; repeatable.")
-    ] = None,
-    secrets: Annotated[bool, typer.Option("--secrets", help="Write Secrets too, with their values.")] = False,
-    output: OutputOption = Output.TEXT,
+    namespace: str,
+    directory: Path,
+    cluster_context: str | None,
+    kubeconfig: str | None,
+    selector: str,
+    kind: tuple[str, ...],
+    secrets: bool,
+    output: Output,
 ) -> None:
     """Write the live objects of a namespace as a component, without what the server filled in.
 
@@ -43,11 +49,11 @@ def import_(
 
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         component.write(directory, {})  # tells it before anything is read
-    choice = Choice(namespace, selector, tuple(kind or ()), secrets)
+    choice = Choice(namespace, selector, kind, secrets)
     found = asyncio.run(_read(cluster_context, kubeconfig, choice))
     texts = component.files(found.objects)
     component.write(directory, texts)
-    if output is Output.TEXT:
+    if output == "text":
         _tell(found, directory)
     else:
         print_document(_document(found, directory, sorted(texts)), output)

@@ -1,32 +1,30 @@
-"""The options that stand before the command, and the option types that commands share."""
+"""The options that stand before the command, and the arguments and options that commands share."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, Final, Literal, get_args
 
-import typer
+import click
 
 LogFormat = Literal["console", "json"]
+Output = Literal["text", "json", "yaml"]  # what a reading command prints
+PlanOutput = Literal["text", "json", "yaml", "markdown"]  # what `diff` and `preview` print
+
+PATH: Final = click.Path(readable=False, path_type=Path)  # what is wrong with it is told by what opens it
 
 
-class Output(StrEnum):
-    """What a reading command prints."""
+class Seconds(click.FloatRange):
+    """A time that is no shorter than the least; for Click, what is no number is in every range."""
 
-    TEXT = "text"
-    JSON = "json"
-    YAML = "yaml"
-
-
-class PlanOutput(StrEnum):
-    """What `diff` prints."""
-
-    TEXT = "text"
-    JSON = "json"
-    YAML = "yaml"
-    MARKDOWN = "markdown"
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the time in seconds; `inf` is one."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +48,26 @@ def configure_logs(options: Invocation, least: int = 0) -> None:
     telemetry.configure(options.log_format, max(options.verbosity, least), color=color)
 
 
-def invocation(context: typer.Context) -> Invocation:
-    """Return the global options that the main callback kept."""
-    kept = context.find_object(Invocation)
-    return kept if kept is not None else Invocation(Path())
+def environment_names(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Return the environments whose names begin so, for a shell to offer; told from names alone, nothing is loaded."""
+    try:
+        here = context.find_root().params["repo"].resolve()
+        root = next(place for place in (here, *here.parents) if (place / "environments").is_dir())
+        names = [file.parent.name for file in root.glob("environments/*/environment.yaml")]
+    except (OSError, StopIteration):
+        return []
+    return sorted(name for name in names if name.startswith(begun))
 
 
-EnvironmentName = Annotated[
-    str, typer.Argument(metavar="ENV", help="The environment: a directory below environments/.")
-]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="What to print.")]
-ColorOption = Annotated[bool, typer.Option("--color/--no-color", help="Colour; only on a terminal by default.")]
+environment_argument = click.argument(
+    "environment",
+    metavar="ENV",
+    shell_complete=environment_names,
+    help="The environment: a directory below environments/.",
+)
+output_option = click.option(
+    "--output", "-o", type=click.Choice(get_args(Output)), default="text", help="What to print."
+)
+plan_output_option = click.option(
+    "--output", "-o", type=click.Choice(get_args(PlanOutput)), default="text", help="What to print."
+)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import gc
 import importlib
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final, get_args
 
-import typer
+import click
 
 from reconciler import __version__
 from reconciler.cli.exits import Exit, code_of
-from reconciler.cli.invocation import Invocation, LogFormat, configure_logs
+from reconciler.cli.invocation import PATH, Invocation, LogFormat, configure_logs
 from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+PROGRAM: Final = "reconciler"
 HELP: Final = (
     "GitOps reconciliation for container platforms.\n\n"
     "Reads the working tree, or the committed tree of --revision; renders the layers of an environment; compares the "
@@ -44,71 +44,49 @@ COMMANDS: Final[Mapping[str, str]] = {
     "preflight": "preflight.preflight",
     "skew": "skew.skew",
     "agent": "agent.agent",
-    "sandbox": "sandbox.app",
+    "sandbox": "sandbox.group",
+    "completion": "completion.completion",
 }
 """Each command with its module of `cli` and its name there, in the order of `--help`."""
 
-WITH_VALUE: Final = frozenset(("--repo", "--revision", "--log-format"))
 
+class Commands(click.Group):
+    """The commands, each loaded when it is asked for: to load all costs more than many of them need for their work."""
 
-def application(arguments: Sequence[str] = ()) -> typer.Typer:
-    """Return the command line with the command that the arguments name; with all of them where that is not clear.
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - they are the same everywhere
+        """Return the names of all commands, in the order of `--help`."""
+        return list(COMMANDS)
 
-    To read what every command takes costs more than many of them need to do their work.
-    """
-    made = typer.Typer(
-        name="reconciler",
-        help=HELP,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        add_completion=True,
-    )
-    made.callback()(options)
-    chosen = named(arguments)
-    for name in COMMANDS if chosen is None else (chosen,):
-        module, _, attribute = COMMANDS[name].partition(".")
-        found = getattr(importlib.import_module(f"reconciler.cli.{module}"), attribute)
-        if isinstance(found, typer.Typer):
-            made.add_typer(found, name=name)
-        else:
-            made.command(name)(found)
-    return made
-
-
-def named(arguments: Sequence[str]) -> str | None:
-    """Return the command that arguments name, after options that stand before it; None where that is not certain."""
-    rest = iter(arguments)
-    for item in rest:
-        if item in WITH_VALUE:
-            next(rest, None)
-        elif not item.startswith("-"):
-            return item if item in COMMANDS else None
-        elif item not in ("-v", "-vv", "--verbose") and item.partition("=")[0] not in WITH_VALUE:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Load a command; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
             return None
-    return None
+        module, _, name = COMMANDS[cmd_name].partition(".")
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{module}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; one that does not exist is told with those that look like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"reconciler {__version__}")
-        raise typer.Exit
-
-
-def options(
-    context: typer.Context,
-    repo: Annotated[
-        Path, typer.Option(help="The config repository, or a directory in it.", show_default="here")
-    ] = Path(),
-    revision: Annotated[
-        str | None, typer.Option(help="A commit, branch or tag; the working tree where it is not given.")
-    ] = None,
-    log_format: Annotated[LogFormat, typer.Option(help="How logs look on stderr.")] = "console",
-    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Tell more; twice for details.")] = 0,
-    version: Annotated[  # noqa: ARG001 - typer calls it back
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+@click.group(cls=Commands, help=HELP, context_settings={"show_default": True})
+@click.option(
+    "--repo", type=PATH, default=Path(), show_default="here", help="The config repository, or a directory in it."
+)
+@click.option("--revision", help="A commit, branch or tag; the working tree where it is not given.")
+@click.option(
+    "--log-format", type=click.Choice(get_args(LogFormat)), default="console", help="How logs look on stderr."
+)
+@click.option("--verbose", "-v", count=True, show_default=False, help="Tell more; twice for details.")
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version and exit.")
+@click.pass_context
+def cli(context: click.Context, repo: Path, revision: str | None, log_format: LogFormat, verbose: int) -> None:
     """Keep the options that stand before the command."""
     context.obj = Invocation(repo, revision, log_format, verbose)
     if verbose or log_format == "json":
@@ -116,39 +94,30 @@ def options(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command line and return its exit code; the only place that turns errors into text."""
+    """Run one command line and return its exit code; the only place that turns errors into text.
+
+    Click itself leaves by SystemExit where nobody reads stdout any more, and where a shell asks what may follow.
+    """
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        result = application(given)(args=arguments, standalone_mode=False)
-    except typer.Exit as ended:
-        return ended.exit_code
-    except (typer.Abort, KeyboardInterrupt):
+        result = cli.main(arguments, PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return Exit.INVALID
+    except (click.Abort, KeyboardInterrupt):
         return _told("interrupted", Exit.INTERRUPTED)
     except ReconcilerError as error:
         return _told(f"errors:\n{error}" if "\n" in str(error) else f"error: {error}", code_of(error))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
     except Exception as error:  # noqa: BLE001 - the last resort: a defect ends with its traceback and code 1
-        return _usage_or_crash(error)
+        import traceback
+
+        sys.stderr.write("".join(traceback.format_exception(error)))
+        return _told("error: this is a defect of reconciler; please report it with the lines above", Exit.FAILED)
     return int(result) if isinstance(result, int) else Exit.OK
 
 
 def _told(message: str, code: Exit) -> Exit:
     sys.stderr.write(message + "\n")
     return code
-
-
-def _usage_or_crash(error: Exception) -> int:
-    """Show a usage error of the command line parser as it is; anything else is a defect and says so."""
-    show = getattr(error, "show", None)
-    if show is not None:
-        show(file=sys.stderr)
-        return Exit.INVALID
-    import traceback
-
-    sys.stderr.write("".join(traceback.format_exception(error)))
-    return _told("error: this is a defect of reconciler; please report it with the lines above", Exit.FAILED)
 
 
 def run() -> None:

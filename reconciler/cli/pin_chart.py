@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-import typer
+import click
 
 
-def pin_chart(
-    repo: Annotated[str, typer.Argument(help="The repository, as in helmCharts: https://… or oci://…")],
-    name: Annotated[str, typer.Argument(help="The chart's name.")],
-    version: Annotated[str, typer.Argument(help="The chart's version.")],
-) -> None:
+@click.command
+@click.argument("repo", help="The repository, as in helmCharts: https://… or oci://…")
+@click.argument("name", help="The chart's name.")
+@click.argument("version", help="The chart's version.")
+def pin_chart(repo: str, name: str, version: str) -> None:
     """Print the entry of vendor.lock.yaml that pins a chart of a repository to what it holds now."""
     from reconciler import yaml
     from reconciler.source import charts

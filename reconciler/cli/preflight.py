@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import EnvironmentName, Output, OutputOption, invocation
+from reconciler.cli.invocation import environment_argument, output_option
 
 if TYPE_CHECKING:
+    from reconciler.cli.invocation import Invocation, Output
     from reconciler.model.preflight import Preflight
     from reconciler.pipeline import Checkout
     from reconciler.preflight.version import Minor
 
 
-def preflight(
-    context: typer.Context,
-    environment: EnvironmentName,
-    to: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Check also what blocks an upgrade to this minor, e.g. 1.37.")
-    ] = None,
-    output: OutputOption = Output.TEXT,
-) -> int:
+@click.command
+@environment_argument
+@click.option("--to", metavar="VERSION", help="Check also what blocks an upgrade to this minor, e.g. 1.37.")
+@output_option
+@click.pass_obj
+def preflight(invocation: Invocation, environment: str, to: str | None, output: Output) -> int:
     """Compare cluster and nodes with what git says of them, and find what blocks an upgrade.
 
     Looks at versions and skew, at every node's runtime and kubelet, at API versions that go; with --to also at budgets
@@ -39,8 +38,8 @@ def preflight(
     target = Minor.of(to) if to is not None else None
     if to is not None and target is None:
         raise UsageError(f"--to {to} is no version: expected major and minor, e.g. 1.37")
-    found, requests = asyncio.run(_look(open_environment(open_workspace(invocation(context)), environment), target))
-    if output is Output.TEXT:
+    found, requests = asyncio.run(_look(open_environment(open_workspace(invocation), environment), target))
+    if output == "text":
         draw_preflight(canvas(), found, requests)
     else:
         print_document(preflight_document(found, requests), output)

@@ -5,38 +5,47 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import PlanOutput, invocation
+from reconciler.cli.invocation import plan_output_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.cli.invocation import Invocation, PlanOutput
     from reconciler.forge import Target
     from reconciler.model.origin import Origin
     from reconciler.model.preview import Folded, Preview
     from reconciler.source.repository import Repository
 
+Forge = Literal["github", "gitlab", "gitea"]
+
 MARKER = "preview"
 
 
+@click.command
+@click.option("--base", required=True, metavar="REV", help="What the change is to be merged into.")
+@click.option("--head", required=True, metavar="REV", help="The change; compared with what both have in common.")
+@click.option("--post", is_flag=True, help="Keep one comment on the pull request up to date, and set a commit status.")
+@click.option("--forge", type=click.Choice(get_args(Forge)), help="Which forge; CI's variables say it by default.")
+@click.option("--forge-url", metavar="URL", help="The forge's address.")
+@click.option("--forge-repository", metavar="OWNER/NAME", help="The repository there.")
+@click.option("--pull", type=int, metavar="N", help="The pull request's number.")
+@plan_output_option
+@click.pass_obj
 def preview(
-    context: typer.Context,
-    base: Annotated[str, typer.Option(metavar="REV", help="What the change is to be merged into.")],
-    head: Annotated[str, typer.Option(metavar="REV", help="The change; compared with what both have in common.")],
-    post: Annotated[
-        bool, typer.Option("--post", help="Keep one comment on the pull request up to date, and set a commit status.")
-    ] = False,
-    forge: Annotated[
-        Literal["github", "gitlab", "gitea"] | None, typer.Option(help="Which forge; CI's variables say it by default.")
-    ] = None,
-    forge_url: Annotated[str | None, typer.Option(metavar="URL", help="The forge's address.")] = None,
-    forge_repository: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="The repository there.")] = None,
-    pull: Annotated[int | None, typer.Option(metavar="N", help="The pull request's number.")] = None,
-    output: Annotated[PlanOutput, typer.Option("--output", "-o", help="What to print.")] = PlanOutput.TEXT,
+    invocation: Invocation,
+    base: str,
+    head: str,
+    post: bool,
+    forge: Forge | None,
+    forge_url: str | None,
+    forge_repository: str | None,
+    pull: int | None,
+    output: PlanOutput,
 ) -> int:
     """Show what a change does to every environment, from two commits alone: no cluster, no network.
 
@@ -50,7 +59,7 @@ def preview(
     from reconciler.preview.run import Side
     from reconciler.preview.run import preview as made_of
 
-    repository = open_repository(invocation(context))
+    repository = open_repository(invocation)
     first, last = repository.merge_base(base, head), repository.resolve(head)
     target: Target | None = None
     if post:
@@ -80,11 +89,11 @@ async def _post(target: Target, made: Preview, folded: Sequence[Folded]) -> None
 def _print(repository: Repository, made: Preview, folded: Sequence[Folded], output: PlanOutput) -> None:
     from reconciler.report import preview as report
 
-    if output is PlanOutput.TEXT:
+    if output == "text":
         from reconciler.report.canvas import canvas
 
         report.draw(canvas(), made, folded)
-    elif output is PlanOutput.MARKDOWN:
+    elif output == "markdown":
         sys.stdout.write(report.markdown(made, folded))
     else:
         from reconciler.cli.checkout import commits

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from reconciler.cli.invocation import EnvironmentName, Output, OutputOption, invocation
+from reconciler.cli.invocation import environment_argument, output_option
+
+if TYPE_CHECKING:
+    from reconciler.cli.invocation import Invocation, Output
 
 
-def render(
-    context: typer.Context,
-    environment: EnvironmentName,
-    component: Annotated[str | None, typer.Option(help="Only this component.")] = None,
-    origins: Annotated[bool, typer.Option("--origins", help="Say beside each value where it comes from.")] = False,
-    output: OutputOption = Output.TEXT,
-) -> None:
+@click.command
+@environment_argument
+@click.option("--component", help="Only this component.")
+@click.option("--origins", is_flag=True, help="Say beside each value where it comes from.")
+@output_option
+@click.pass_obj
+def render(invocation: Invocation, environment: str, component: str | None, origins: bool, output: Output) -> None:
     """Print an environment's objects, as git defines them."""
     from reconciler import pipeline, yaml
     from reconciler.cli.checkout import open_environment, open_workspace
@@ -24,14 +27,14 @@ def render(
     from reconciler.errors import UsageError
     from reconciler.report import origins as annotated
 
-    checkout = open_environment(open_workspace(invocation(context)), environment)
+    checkout = open_environment(open_workspace(invocation), environment)
     desired = pipeline.render(checkout)
     if component is not None and component not in desired.components:
         names = ", ".join(desired.components)
         raise UsageError(f"environment {environment} has no component {component!r}; it has {names}")
     print_warnings(desired.warnings)
     chosen = [item for name, item in desired.resources if component in (None, name)]
-    if output is not Output.TEXT:
+    if output != "text":
         documents = [annotated.document(item) for item in chosen] if origins else [item.body for item in chosen]
         print_document(documents, output)
     elif origins:

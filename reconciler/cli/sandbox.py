@@ -8,53 +8,76 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import Output, OutputOption
+from reconciler.cli.invocation import PATH, output_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
+    from reconciler.cli.invocation import Output
     from reconciler.sandbox.control import Sandbox
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
+FORWARDING: Final[Mapping[str, bool]] = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Leaves what a command does not know, options too, to the command that it runs."""
+
+
+class _InOrder(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - they are the same everywhere
+        """Return the names in the order in which the commands are defined."""
+        return list(self.commands)
+
+
+@click.group(
+    "sandbox",
+    cls=_InOrder,
     help="A real local Kubernetes control plane: etcd, API server, controllers, scheduler, and nodes, played or real.",
 )
-
-NameOption = Annotated[str, typer.Option("--name", help="Which sandbox; several run side by side.")]
-NodesOption = Annotated[int, typer.Option("--nodes", min=1, max=1000, help="How many nodes it has.")]
-ProgramsOption = Annotated[
-    Path | None, typer.Option("--programs", metavar="DIR", help="A folder with the programs of a control plane.")
-]
-ClassOption = Annotated[
-    bool,
-    typer.Option("--storage-class/--no-storage-class", help="Whether it has a default StorageClass (played nodes)."),
-]
-RealOption = Annotated[
-    bool, typer.Option("--real", help="Real nodes (kubelet, containerd, runc, kube-proxy): Pods run. Needs root.")
-]
-NetworkOption = Annotated[
-    bool,
-    typer.Option("--pod-network/--no-pod-network", help="Whether real nodes have a network for Pods, or wait for one."),
-]
-NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="One of its real nodes, as `node-1`.")]
+def group() -> None:
+    """Hold the commands together."""
 
 
-@app.command("up")
+name_option = click.option("--name", default="default", help="Which sandbox; several run side by side.")
+nodes_option = click.option("--nodes", type=click.IntRange(min=1, max=1000), default=3, help="How many nodes it has.")
+programs_option = click.option(
+    "--programs", type=PATH, metavar="DIR", help="A folder with the programs of a control plane."
+)
+class_option = click.option(
+    "--storage-class/--no-storage-class",
+    default=True,
+    help="Whether it has a default StorageClass (played nodes).",
+)
+real_option = click.option(
+    "--real", is_flag=True, help="Real nodes (kubelet, containerd, runc, kube-proxy): Pods run. Needs root."
+)
+network_option = click.option(
+    "--pod-network/--no-pod-network",
+    default=True,
+    help="Whether real nodes have a network for Pods, or wait for one.",
+)
+node_argument = click.argument("node", metavar="NODE", help="One of its real nodes, as `node-1`.")
+
+
+@group.command
+@name_option
+@nodes_option
+@class_option
+@real_option
+@network_option
+@programs_option
+@output_option
 def up(
-    name: NameOption = "default",
-    nodes: NodesOption = 3,
-    storage_class: ClassOption = True,
-    real: RealOption = False,
-    pod_network: NetworkOption = True,
-    programs: ProgramsOption = None,
-    output: OutputOption = Output.TEXT,
+    name: str,
+    nodes: int,
+    storage_class: bool,
+    real: bool,
+    pod_network: bool,
+    programs: Path | None,
+    output: Output,
 ) -> None:
     """Start a sandbox; one that runs already is left as it is.
 
@@ -78,11 +101,10 @@ def up(
     _print(sandbox, output, "already running" if was_there else f"ready after {time.monotonic() - begun:.1f} s")
 
 
-@app.command("down")
-def down(
-    name: NameOption = "default",
-    every: Annotated[bool, typer.Option("--all", help="Stop all sandboxes.")] = False,
-) -> None:
+@group.command
+@name_option
+@click.option("--all", "every", is_flag=True, help="Stop all sandboxes.")
+def down(name: str, every: bool) -> None:
     """Stop a sandbox and remove what it kept; what a crash left of it, too."""
     from reconciler.sandbox import control
 
@@ -92,8 +114,10 @@ def down(
         sys.stdout.write(f"sandbox {one} {'is stopped' if stopped else 'was not running'}\n")
 
 
-@app.command("status")
-def status(name: NameOption = "default", output: OutputOption = Output.TEXT) -> int:
+@group.command
+@name_option
+@output_option
+def status(name: str, output: Output) -> int:
     """Tell whether a sandbox runs (exit code 0) or not (1), and where its parts are."""
     from reconciler.sandbox import control
 
@@ -102,7 +126,7 @@ def status(name: NameOption = "default", output: OutputOption = Output.TEXT) -> 
         _print(sandbox, output, "running")
         return Exit.OK
     ended = [process.name for process in sandbox.processes if process.pid is None] if sandbox is not None else []
-    if output is Output.TEXT:
+    if output == "text":
         because = f"; ended: {', '.join(ended)}" if ended else ""
         sys.stdout.write(f"sandbox {name} is not running{because}\n")
     else:
@@ -112,15 +136,22 @@ def status(name: NameOption = "default", output: OutputOption = Output.TEXT) -> 
     return Exit.FAILED
 
 
-@app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@group.command(context_settings=FORWARDING)
+@name_option
+@nodes_option
+@class_option
+@real_option
+@network_option
+@programs_option
+@click.pass_context
 def run(
-    context: typer.Context,
-    name: NameOption = "default",
-    nodes: NodesOption = 3,
-    storage_class: ClassOption = True,
-    real: RealOption = False,
-    pod_network: NetworkOption = True,
-    programs: ProgramsOption = None,
+    context: click.Context,
+    name: str,
+    nodes: int,
+    storage_class: bool,
+    real: bool,
+    pod_network: bool,
+    programs: Path | None,
 ) -> int:
     """Run a command with KUBECONFIG set to a sandbox: `reconciler sandbox run -- CMD ARGS`.
 
@@ -157,11 +188,17 @@ def run(
     return code if code >= 0 else 128 - code
 
 
-@app.command("load")
-def load(
-    archives: Annotated[list[Path], typer.Argument(metavar="ARCHIVE...", help="OCI or Docker archives of images.")],
-    name: NameOption = "default",
-) -> None:
+@group.command
+@click.argument(
+    "archives",
+    type=PATH,
+    nargs=-1,
+    required=True,
+    metavar="ARCHIVE...",
+    help="OCI or Docker archives of images.",
+)
+@name_option
+def load(archives: tuple[Path, ...], name: str) -> None:
     """Give all real nodes the images of archives, as pulled ones: Pods find them by name."""
     from reconciler.sandbox import control
 
@@ -171,8 +208,11 @@ def load(
             control.load(sandbox, archive, tell=tell)
 
 
-@app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def execute(context: typer.Context, node: NodeArgument, name: NameOption = "default") -> int:
+@group.command("exec", context_settings=FORWARDING)
+@node_argument
+@name_option
+@click.pass_context
+def execute(context: click.Context, node: str, name: str) -> int:
     """Run a command in a real node: `reconciler sandbox exec node-1 -- crictl ps`; its exit code is passed on.
 
     What the node has of its own is seen as it sees it: network, processes, /etc, /opt, /run, /var/lib, /var/log.
@@ -186,8 +226,10 @@ def execute(context: typer.Context, node: NodeArgument, name: NameOption = "defa
     return subprocess.run((*inside, *context.args), check=False).returncode
 
 
-@app.command("lose")
-def lose(node: NodeArgument, name: NameOption = "default") -> None:
+@group.command
+@node_argument
+@name_option
+def lose(node: str, name: str) -> None:
     """End a real node at once, as when its power goes; its Pods are made elsewhere some 40 seconds later."""
     from reconciler.sandbox import control
 
@@ -195,8 +237,10 @@ def lose(node: NodeArgument, name: NameOption = "default") -> None:
     sys.stdout.write(f"{node} of sandbox {name} is lost\n")
 
 
-@app.command("recover")
-def recover(node: NodeArgument, name: NameOption = "default") -> None:
+@group.command
+@node_argument
+@name_option
+def recover(node: str, name: str) -> None:
     """Start a real node that was lost, with what it has on its disk."""
     from reconciler.sandbox import control
 
@@ -269,7 +313,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
 
 def _print(sandbox: Sandbox, output: Output, state: str) -> None:
     document = _document(sandbox)
-    if output is not Output.TEXT:
+    if output != "text":
         from reconciler.cli.printing import print_document
 
         print_document(document, output)

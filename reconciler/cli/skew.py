@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import Output, OutputOption, invocation
+from reconciler.cli.invocation import environment_names, output_option
 
 if TYPE_CHECKING:
+    from reconciler.cli.invocation import Invocation, Output
     from reconciler.model.files import FileTree
 
 
-def skew(
-    context: typer.Context,
-    left: Annotated[str, typer.Argument(metavar="ENV", help="An environment.")],
-    right: Annotated[str, typer.Argument(metavar="OTHER", help="The environment that it is compared with.")],
-    component: Annotated[str | None, typer.Option(help="Only this component.")] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 where they differ.")] = False,
-    output: OutputOption = Output.TEXT,
-) -> int:
+@click.command
+@click.argument("left", metavar="ENV", shell_complete=environment_names, help="An environment.")
+@click.argument(
+    "right", metavar="OTHER", shell_complete=environment_names, help="The environment that it is compared with."
+)
+@click.option("--component", help="Only this component.")
+@click.option("--exit-code", is_flag=True, help="Exit with 3 where they differ.")
+@output_option
+@click.pass_obj
+def skew(invocation: Invocation, left: str, right: str, component: str | None, exit_code: bool, output: Output) -> int:
     """Show what differs between two environments, field by field, and which layer makes it differ.
 
     Both are rendered from the same revision; no cluster is asked.
@@ -34,7 +37,7 @@ def skew(
     from reconciler.report.canvas import canvas
     from reconciler.report.skew import draw_skew, skew_document
 
-    workspace = open_workspace(invocation(context))
+    workspace = open_workspace(invocation)
     sides = []
     for name in (left, right):
         desired = pipeline.render(open_environment(workspace, name))
@@ -51,7 +54,7 @@ def skew(
         ({}, {}) if component is not None else (_settings(workspace.files, left), _settings(workspace.files, right))
     )
     made = compared.compare(sides[0], sides[1], settings)
-    if output is Output.TEXT:
+    if output == "text":
         draw_skew(canvas(), made)
     else:
         print_document(skew_document(made), output)

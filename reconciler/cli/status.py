@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from reconciler.cli.invocation import EnvironmentName, Output, OutputOption, invocation
+from reconciler.cli.invocation import environment_argument, output_option
 
 if TYPE_CHECKING:
+    from reconciler.cli.invocation import Invocation, Output
     from reconciler.pipeline import Checkout
     from reconciler.report.status import Status
 
 
-def status(context: typer.Context, environment: EnvironmentName, output: OutputOption = Output.TEXT) -> None:
+@click.command
+@environment_argument
+@output_option
+@click.pass_obj
+def status(invocation: Invocation, environment: str, output: Output) -> None:
     """Tell health, drift and the last run of each component."""
     from reconciler.cli.checkout import open_environment, open_workspace
     from reconciler.cli.printing import print_document
     from reconciler.report import status as told
     from reconciler.report.canvas import canvas
 
-    found, requests = asyncio.run(_read(open_environment(open_workspace(invocation(context)), environment)))
-    if output is Output.TEXT:
+    found, requests = asyncio.run(_read(open_environment(open_workspace(invocation), environment)))
+    if output == "text":
         told.draw(canvas(), found, requests)
     else:
         print_document(told.document(found, requests), output)

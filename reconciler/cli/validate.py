@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import Output, OutputOption, invocation
+from reconciler.cli.invocation import environment_names, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.cli.checkout import Workspace
+    from reconciler.cli.invocation import Invocation, Output
     from reconciler.environment import Environment
     from reconciler.errors import Problem
     from reconciler.model.resource import Desired
 
 
-def validate(
-    context: typer.Context,
-    environments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ENV]...", help="The environments; all where none is named.")
-    ] = None,
-    output: OutputOption = Output.TEXT,
-) -> int:
+@click.command
+@click.argument(
+    "environments",
+    nargs=-1,
+    metavar="[ENV]...",
+    shell_complete=environment_names,
+    help="The environments; all where none is named.",
+)
+@output_option
+@click.pass_obj
+def validate(invocation: Invocation, environments: tuple[str, ...], output: Output) -> int:
     """Check everything that can be checked without a cluster; tell all errors at once."""
     from reconciler import environment as environment_files
     from reconciler.check import overridden
@@ -33,7 +38,7 @@ def validate(
     from reconciler.cli.printing import print_document, print_warnings
     from reconciler.errors import UsageError
 
-    workspace = open_workspace(invocation(context))
+    workspace = open_workspace(invocation)
     names = environments or environment_files.discover(workspace.files)
     if not names:
         raise UsageError("there is no environments/<name>/environment.yaml in this repository")
@@ -48,7 +53,7 @@ def validate(
         warnings += map(str, overridden(rendered))
     print_warnings(tuple(dict.fromkeys(warnings)))
     count = len({problem for problems in found.values() for problem in problems})
-    if output is not Output.TEXT:
+    if output != "text":
         print_document({name: [_document(item) for item in problems] for name, problems in found.items()}, output)
     else:
         for problem in dict.fromkeys(problem for problems in found.values() for problem in problems):

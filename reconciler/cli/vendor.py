@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
+import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.invocation import Invocation, Output, OutputOption, invocation
+from reconciler.cli.invocation import output_option
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from reconciler.cli.checkout import Workspace
+    from reconciler.cli.invocation import Invocation, Output
     from reconciler.vendor import Base, Vendored
 
     Target = tuple[str, Collection[str]]
@@ -21,20 +22,22 @@ if TYPE_CHECKING:
 _SIGNS: Final = {"added": "+", "updated": "~", "removed": "-", "unchanged": " "}
 
 
+@click.command
+@click.argument(
+    "names", nargs=-1, metavar="[ENV|DIR]...", help="Environments or directories; all environments by default."
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 2 where the lock file is not up to date.")
+@click.option("--update", is_flag=True, help="Resolve branches and tags anew.")
+@click.option("--allow-remote", multiple=True, metavar="HOST", help="A host that bases of directories may come from.")
+@output_option
+@click.pass_obj
 def vendor(
-    context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ENV|DIR]...", help="Environments or directories; all environments by default."),
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 2 where the lock file is not up to date.")
-    ] = False,
-    update: Annotated[bool, typer.Option("--update", help="Resolve branches and tags anew.")] = False,
-    allow_remote: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="A host that bases of directories may come from.")
-    ] = None,
-    output: OutputOption = Output.TEXT,
+    invocation: Invocation,
+    names: tuple[str, ...],
+    check: bool,
+    update: bool,
+    allow_remote: tuple[str, ...],
+    output: Output,
 ) -> int:
     """Pin remote bases: resolve their branches and tags to commits in vendor.lock.yaml, and fetch them.
 
@@ -48,15 +51,14 @@ def vendor(
     from reconciler.errors import UsageError
     from reconciler.vendor import vendor as vendored
 
-    given = invocation(context)
-    if given.revision is not None and not check:
-        raise UsageError(f"a commit cannot be written to: add --check, or leave out --revision {given.revision}")
-    workspace = open_workspace(given)
-    targets = _targets(workspace, given, names or [], allow_remote or [])
+    if invocation.revision is not None and not check:
+        raise UsageError(f"a commit cannot be written to: add --check, or leave out --revision {invocation.revision}")
+    workspace = open_workspace(invocation)
+    targets = _targets(workspace, invocation, names, allow_remote)
     made = vendored(workspace.files, targets, open_clones(), update=update, everything=not names)
     written = made.stale and not check
     if written:
-        path, text = root_of(workspace, given) / lockfile.PATH, lockfile.write(made.lock)
+        path, text = root_of(workspace, invocation) / lockfile.PATH, lockfile.write(made.lock)
         if text:
             write(path, text)
         else:
@@ -65,7 +67,7 @@ def vendor(
     return Exit.INVALID if check and made.stale else Exit.OK
 
 
-def _targets(workspace: Workspace, given: Invocation, names: list[str], allowed: list[str]) -> list[Target]:
+def _targets(workspace: Workspace, given: Invocation, names: Sequence[str], allowed: Sequence[str]) -> list[Target]:
     """Return the directories that are meant, each with the hosts that it allows."""
     from reconciler import environment as environments
     from reconciler.errors import UsageError
@@ -106,7 +108,7 @@ def _print(made: Vendored, output: Output, *, written: bool, update: bool) -> No
     from reconciler.cli.printing import print_document
     from reconciler.environment import lockfile
 
-    if output is not Output.TEXT:
+    if output != "text":
         document = {
             "file": lockfile.PATH,
             "stale": made.stale,
