@@ -96,14 +96,13 @@ class _Look:
         """Look at one object."""
         gvk = resource.gvk
         served = self._observation.discovery.resources.get(gvk)
-        case = Case(component, resource, State.ABSENT, self._schemas.of(gvk), served=served)
         live = self._observation.live.get(resource.id)
+        state = State.ABSENT if live is None else State.SAME  # until something else is found
+        case = Case(component, resource, state, self._schemas.of(gvk), live, served)
         problem = self._unfit(resource, served)
         if problem:
-            return replace(case, state=State.BROKEN, live=live, problem=problem)
-        if live is None:
-            return self._absent(case)
-        return self._present(replace(case, live=live), live)
+            return replace(case, state=State.BROKEN, problem=problem)
+        return self._absent(case) if live is None else self._present(case, live)
 
     def _absent(self, case: Case) -> Case:
         namespace = case.resource.id.namespace
@@ -129,7 +128,8 @@ class _Look:
         if case.resource.annotations.get(RECONCILE) == "disabled":
             return replace(case, state=State.LEFT)
         standing = self._owners.standing(live, case.component)
-        case = replace(case, standing=standing)
+        if standing is not OURS:
+            case = replace(case, standing=standing)
         if standing.owner and standing.owner not in self._policy.adopt:
             return replace(case, state=State.FOREIGN)
         if "deletionTimestamp" in live["metadata"]:
@@ -142,10 +142,10 @@ class _Look:
         if standing.owner or standing.moved_from or pending(live):
             return self._with_coming(replace(self._yielded(case, live), state=State.DIFFERENT))
         if unchanged(case.resource.body, live, case.schema):
-            return replace(case, state=State.SAME)
+            return case
         case = self._yielded(case, live)
         same = bool(case.yielded) and unchanged(case.resource.body, live, case.schema)
-        return replace(case, state=State.SAME) if same else self._with_coming(replace(case, state=State.DIFFERENT))
+        return case if same else self._with_coming(replace(case, state=State.DIFFERENT))
 
     def _yielded(self, case: Case, live: dict[str, Any]) -> Case:
         """Leave out what the policy leaves to the managers that have it."""

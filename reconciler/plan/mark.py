@@ -7,17 +7,14 @@ edits by hand would go unseen, because the server records the ownership of `stri
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.model.applyset import member_labels
-from reconciler.model.resource import Desired
+from reconciler.model.resource import Desired, Resource
 from reconciler.model.tree import Map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from reconciler.model.resource import Resource
 
 
 def marked(desired: Desired) -> Desired:
@@ -43,7 +40,7 @@ def _marked(resource: Resource, labels: Mapping[str, str]) -> Resource:
     body["metadata"] = metadata
     if resource.id.group_kind == ("", "Secret") and isinstance(body.get("stringData"), dict):
         _encode(body)
-    return replace(resource, body=body)
+    return Resource(resource.id, resource.version, body, resource.origin)  # `replace` takes six times as long
 
 
 def _encode(body: Map) -> None:

@@ -72,7 +72,7 @@ class Owners:
             return Standing(f"its controller {name}", hint=f"take it out of git: {name} makes it")
         current = self.component(live)
         if current:
-            return Standing(moved_from=current if current != component else "")
+            return OURS if current == component else Standing(moved_from=current)
         other = labels.get(ENVIRONMENT_LABEL)
         if other and other != self._environment:
             hint = (
