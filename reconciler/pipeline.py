@@ -83,13 +83,16 @@ class Checkout:
 class Planned:
     """A plan with what it was made from.
 
-    `desired` is as git has it: values that are made in the cluster are pending, and encrypted ones encrypted.
+    `desired` is as git has it: values that are made in the cluster are pending, and encrypted ones encrypted; `sent` has
+    those opened, and `edges` is its order.
     Without a repr: asyncio writes the one of what a coroutine returned when it ends (in `signal`, Python 3.11), and that
     of 20,000 objects takes longer than the run.
     """
 
     plan: Plan
     desired: Desired
+    sent: Desired
+    edges: Graph
     observation: Observation
     opens: datetime | None = None  # when the first sync window opens of those that keep changes back
     spent: Mapping[str, float] = field(default_factory=dict)  # seconds of render, observe, plan
@@ -226,16 +229,22 @@ def _ordered(checkout: Checkout) -> tuple[Desired, Desired, Graph]:
     return desired, sent, order(desired, checkout.environment)
 
 
-async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Clock = SYSTEM_CLOCK) -> Planned:
+async def plan(
+    checkout: Checkout, cluster: Cluster, memory: Memory, clock: Clock = SYSTEM_CLOCK, again: Planned | None = None
+) -> Planned:
     """Render, read the cluster, ask it about what differs, and decide; `clock` tells which sync windows are open.
 
+    What `again` was made from is not rendered a second time: it is a plan of the same checkout, to be made anew.
     What takes the processor for long runs in a thread, so that whoever shares the event loop goes on: a Lease is
     renewed while five thousand objects are rendered.
     """
     environment, begun = checkout.environment, clock.monotonic()
     beginning = asyncio.create_task(read.begin(cluster, environment.name))
     try:
-        desired, sent, edges = await asyncio.to_thread(_ordered, checkout)
+        if again is None:
+            desired, sent, edges = await asyncio.to_thread(_ordered, checkout)
+        else:
+            desired, sent, edges = again.desired, again.sent, again.edges
     except BaseException:
         await _given_up(beginning)
         raise
@@ -263,7 +272,7 @@ async def plan(checkout: Checkout, cluster: Cluster, memory: Memory, clock: Cloc
     )
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
     spent = {"render": rendered - begun, "observe": observed - rendered, "plan": clock.monotonic() - observed}
-    return Planned(made, desired, observation, closed.opens, spent)
+    return Planned(made, desired, sent, edges, observation, closed.opens, spent)
 
 
 async def _given_up(beginning: asyncio.Task[read.Begun]) -> None:

@@ -130,6 +130,7 @@ async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
         with closing(task.mirror.repository()) as repository:
             checkout = await asyncio.to_thread(open_checkout, repository, task.revision, task.environment, task.clones)
             await asyncio.to_thread(pipeline.fetch, checkout)  # which may take long: before anything is held
+            planned = None
             if not task.fresh:
                 async with task.planning:
                     planned = await pipeline.plan(checkout, guarded, memory, task.clock)
@@ -137,7 +138,7 @@ async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
                     told = _held(planned.plan)
                     result = Result.HELD if told else Result.APPLIED
                     return Ran(result, told, digests(planned.desired), opens=planned.opens)
-            return await _under_lease(task, checkout, guarded, memory)
+            return await _under_lease(task, checkout, guarded, memory, planned)
     except ConfigError as error:
         return Ran(Result.INVALID, str(error))
     except (LeaseHeld, LeaseLost) as error:
@@ -146,7 +147,7 @@ async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
         return Ran(Result.ERROR, str(error), silent=isinstance(error, Unavailable))
 
 
-async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory: Memory) -> Ran:
+async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory: Memory, before: Planned | None) -> Ran:
     """Plan and apply as the only writer; an `apply` by hand is waited for, a dead agent before us is not."""
     writing = lease.hold(
         cluster,
@@ -162,7 +163,7 @@ async def _under_lease(task: Task, checkout: Checkout, cluster: Cluster, memory:
             held.require()
 
         async with task.planning:
-            planned = await pipeline.plan(checkout, cluster, memory, task.clock)
+            planned = await pipeline.plan(checkout, cluster, memory, task.clock, before)
         wanted = digests(planned.desired)
         change = await asyncio.to_thread(_change, task, wanted)
         if planned.plan.refusals:

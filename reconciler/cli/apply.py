@@ -119,7 +119,7 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
         )
         async with held as kept:
             shown = planned.plan.id
-            planned = await pipeline.plan(checkout, cluster, memory)
+            planned = await pipeline.plan(checkout, cluster, memory, again=planned)
             if planned.plan.id != shown and (code := _moved(workspace, planned.plan, cluster, choices)) is not None:
                 return code
             guarded = (cluster.guarded(kept.require), memory)
