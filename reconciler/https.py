@@ -43,4 +43,6 @@ with _no_certificates():
 @cache
 def system_trust() -> ssl.SSLContext:
     """Return a context that trusts whom this system trusts, or whom SSL_CERT_FILE and SSL_CERT_DIR name."""
-    return ssl.create_default_context()
+    trusted = ssl.create_default_context()
+    trusted.set_alpn_protocols(("http/1.1",))
+    return trusted

@@ -271,7 +271,11 @@ async def plan(
         if change.action is Action.UNCHANGED and change.settles and not change.problem and change.id in questioned
     )
     logger().info("plan.made", environment=environment.name, plan=made.id, **made.summary)
-    spent = {"render": rendered - begun, "observe": observed - rendered, "plan": clock.monotonic() - observed}
+    spent = {
+        "render": again.spent["render"] if again else rendered - begun,
+        "observe": observed - rendered,
+        "plan": clock.monotonic() - observed,
+    }
     return Planned(made, desired, sent, edges, observation, closed.opens, spent)
 
 

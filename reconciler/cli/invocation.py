@@ -54,9 +54,9 @@ def environment_names(context: click.Context, _: click.Parameter, begun: str) ->
         here = context.find_root().params["repo"].resolve()
         root = next(place for place in (here, *here.parents) if (place / "environments").is_dir())
         names = [file.parent.name for file in root.glob("environments/*/environment.yaml")]
-    except (OSError, StopIteration):
+    except (OSError, RuntimeError, StopIteration):  # RuntimeError: a link to itself, before Python 3.13
         return []
-    return sorted(name for name in names if name.startswith(begun))
+    return sorted(name for name in names if name.isascii() and name.startswith(begun))
 
 
 environment_argument = click.argument(

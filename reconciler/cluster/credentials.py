@@ -45,13 +45,16 @@ class Access:
     compressed: bool = True
 
 
-async def of_context(context: Context) -> Access:
-    """Return the access that a context of a kubeconfig describes; raises ConfigError."""
+async def of_context(context: Context, again: Callable[[], Context] | None = None) -> Access:
+    """Return the access that a context of a kubeconfig describes; raises ConfigError.
+
+    `again` reads the context anew, where what it holds was refused and somebody else renews it.
+    """
     user = context.user
     if "exec" in user:
         tls_user, authorize = await _from_exec(context)
     elif "auth-provider" in user:
-        tls_user, authorize = await _from_provider(context)
+        tls_user, authorize = await _from_provider(context, again or (lambda: context))
     else:
         tls_user, authorize = user, _static(context)
     cluster = context.cluster
@@ -164,7 +167,9 @@ def _expires_soon(status: dict[str, Any]) -> bool:
     return datetime.fromisoformat(expires) - datetime.now(UTC) < RENEWED_BEFORE
 
 
-async def _from_provider(context: Context) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
+async def _from_provider(
+    context: Context, again: Callable[[], Context]
+) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
     """Ask an auth provider (OIDC, GCP)."""
     from reconciler.cluster import provider
 
@@ -173,7 +178,7 @@ async def _from_provider(context: Context) -> tuple[dict[str, Any], Callable[[bo
     async def authorize(refresh: bool) -> str:
         nonlocal token
         if refresh:
-            token = await provider.token(context)
+            token = await provider.token(await asyncio.to_thread(again))
         return token
 
     return {}, authorize

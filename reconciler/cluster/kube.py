@@ -67,7 +67,8 @@ class KubeCluster:
         if in_cluster:
             access = await credentials.of_service_account()
         else:
-            access = await credentials.of_context(kubeconfig_file.load(kubeconfig, context))
+            chosen = kubeconfig_file.load(kubeconfig, context)
+            access = await credentials.of_context(chosen, lambda: kubeconfig_file.load(kubeconfig, chosen.name))
         return cls(access, cache_dir, in_flight, read_seconds)
 
     @property

@@ -16,7 +16,7 @@ import orjson
 
 from reconciler.cluster import failures
 from reconciler.cluster.failures import Answer
-from reconciler.errors import ClusterError, NotJson, Silent, Unauthorized
+from reconciler.errors import ClusterError, ConfigError, NotJson, Silent, Unauthorized
 from reconciler.model.api import WRITES, RequestCount
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Requests:
         """
         async with self.slots:
             try:
-                return await once(await self.authorize(False))
+                return await once(await self._authorized(refresh=False))
             except Unsent as unsent:
                 raise unsent.error from unsent
 
@@ -139,7 +139,7 @@ class Requests:
             attempt += 1
             try:
                 async with nullcontext() if request.urgent else self.slots:
-                    authorization = await self.authorize(refresh)
+                    authorization = await self._authorized(refresh)
                     if self.guard is not None and request.verb in WRITES:
                         self.guard()
                     self.count.add(request.verb)
@@ -156,6 +156,15 @@ class Requests:
             if not (failure.retryable and may_repeat) or attempt >= self._tries(failure):
                 raise failure
             await self.sleep(pause(attempt, failure))
+
+    async def _authorized(self, refresh: bool) -> str:
+        """Return the Authorization header's value; once the server has answered, to have none is what a refusal is."""
+        try:
+            return await self.authorize(refresh)
+        except ConfigError as error:
+            if not self.reached:
+                raise
+            raise Unauthorized(str(error), status=401) from error
 
     def _tries(self, failure: ClusterError) -> int:
         """Return how often a request is sent that fails like this."""

@@ -16,7 +16,7 @@ from reconciler.environment.models import Unfit
 from reconciler.model.path import format_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Steps = tuple[str | int, ...]
 
@@ -53,18 +53,16 @@ def mistakes(model: type, document: Any) -> list[Mistake]:
 def _wrong(kind: inspect.Type, value: Any, steps: Steps, expected: str = "") -> Iterator[Mistake]:
     """Yield what is wrong with a value; `expected` says in words what a pattern asks for."""
     if isinstance(kind, inspect.Metadata):
-        yield from _wrong(kind.type, value, steps, (kind.extra or {}).get("expected", expected))
+        extra = kind.extra or {}
+        found = list(_wrong(kind.type, value, steps, extra.get("expected", expected)))
+        yield from found or _checked(extra.get("check"), value, steps)
     elif isinstance(kind, inspect.UnionType):
-        branch = _branch(kind, value)
-        if branch is not None:
-            yield from _wrong(branch, value, steps, expected)
+        yield from _of_union(kind, value, steps, expected)
     elif isinstance(kind, inspect.LiteralType):
         if value not in kind.values or isinstance(value, bool):
-            yield Mistake(
-                steps, f"{_at(steps)} is {value!r}", f"expected {_one_of([repr(item) for item in kind.values])}"
-            )
+            yield Mistake(steps, f"{_at(steps)} is {value!r}", f"expected {_one_of(_words(kind))}")
     elif not _has_shape(kind, value):
-        yield Mistake(steps, f"{_at(steps)} has to be {_WORDS[_SHAPES[type(kind)]]}")
+        yield Mistake(steps, f"{_at(steps)} has to be {_one_of(_words(kind))}")
     else:
         yield from _inside(kind, value, steps, expected)
 
@@ -81,12 +79,35 @@ def _inside(kind: inspect.Type, value: Any, steps: Steps, expected: str) -> Iter
         yield from _of_many(kind, value, steps)
 
 
-def _branch(kind: inspect.UnionType, value: Any) -> inspect.Type | None:
-    """Return the type that a value is to be held against; None where it is the absence that the union allows."""
+def _checked(check: Callable[[Any], None] | None, value: Any, steps: Steps) -> Iterator[Mistake]:
+    """Yield what a model's own check says of one key; it raises ValueError."""
+    try:
+        if check is not None:
+            check(value)
+    except ValueError as error:
+        yield Mistake(steps, f"{_at(steps)}: {error}")
+
+
+def _of_union(kind: inspect.UnionType, value: Any, steps: Steps, expected: str) -> Iterator[Mistake]:
+    """Hold a value against the type that has its shape; where none has, all of them are named."""
     if value is None and kind.includes_none:
-        return None
+        return
     branches = [item for item in kind.types if not isinstance(item, inspect.NoneType)]
-    return next((item for item in branches if _has_shape(item, value)), branches[0])
+    branch = next((item for item in branches if _has_shape(item, value)), None)
+    if branch is not None:
+        yield from _wrong(branch, value, steps, expected)
+    else:
+        words = [word for item in branches for word in _words(item)]
+        yield Mistake(steps, f"{_at(steps)} has to be {_one_of(words)}")
+
+
+def _words(kind: inspect.Type) -> list[str]:
+    """Return what a value may be, in words."""
+    if isinstance(kind, inspect.Metadata):
+        return _words(kind.type)
+    if isinstance(kind, inspect.LiteralType):
+        return [repr(item) for item in kind.values]
+    return [_WORDS[_SHAPES[type(kind)]]]
 
 
 def _has_shape(kind: inspect.Type, value: Any) -> bool:

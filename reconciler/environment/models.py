@@ -1,7 +1,8 @@
 """environment.yaml: one live cluster and the components it runs.
 
 The models are the file's schema: `schema` makes the JSON Schema of them, and `strict` reads a document by them and reports
-all of its errors in one go, each with file and line.
+all of its errors in one go, each with file and line. What keys have to do with each other (`__post_init__`) is looked at once
+each of them is right by itself; `check` is asked of one key alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+END = r"$(?!\n)"  # for Python `$` alone also stands before a line break that ends the text
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?" + END
 
 Name = Annotated[
     str,
@@ -26,7 +28,7 @@ Name = Annotated[
 Duration = Annotated[
     str,
     Meta(
-        pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$",
+        pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+" + END,
         description="a Go duration, e.g. 90s, 5m, 1h30m",
         extra={"expected": "a duration such as 90s, 5m or 1h30m"},
     ),
@@ -34,7 +36,7 @@ Duration = Annotated[
 Host = Annotated[
     str,
     Meta(
-        pattern=r"^(file://|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?)$",
+        pattern=r"^(file://|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?)" + END,
         description="a host's name, with :port where it is no usual one",
         extra={"expected": "a host's name in lower case, without a scheme, e.g. github.com or git.example.com:8443"},
     ),
@@ -42,7 +44,7 @@ Host = Annotated[
 Manager = Annotated[
     str,
     Meta(
-        pattern=r"^(kubectl|helm|argocd|flux|applyset|harbor|environment:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$",
+        pattern=r"^(kubectl|helm|argocd|flux|applyset|harbor|environment:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)" + END,
         description="kubectl, helm, argocd, flux, applyset, harbor or environment:NAME",
         examples=["kubectl", "helm", "argocd", "flux", "applyset", "harbor", "environment:shop"],
         extra={"expected": "kubectl, helm, argocd, flux, applyset, harbor or environment:NAME"},
@@ -67,6 +69,16 @@ class Unfit(ValueError):
         self.key = key
 
 
+def require_zone(name: str) -> None:
+    """Raise ValueError where there is no such time zone."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"there is no time zone {name!r}: expected an IANA name such as Europe/Berlin") from error
+
+
 class SecretRef(Strict, frozen=True):
     """A Secret that holds a kubeconfig, as agents of a hub cluster use it."""
 
@@ -80,9 +92,9 @@ class ClusterRef(Strict, frozen=True):
 
     context: Annotated[str | None, Meta(description="a context of the kubeconfig")] = None
     kubeconfig: Annotated[str | None, Meta(description="path of a kubeconfig; only beside `context`")] = None
-    in_cluster: Annotated[bool, Meta(description="the ServiceAccount of the Pod that the agent runs in")] = False
+    in_cluster: Annotated[bool | None, Meta(description="the ServiceAccount of the Pod that the agent runs in")] = None
     secret_ref: SecretRef | None = None
-    sandbox: Annotated[bool, Meta(description="the local control plane of `reconciler sandbox`")] = False
+    sandbox: Annotated[bool | None, Meta(description="the local control plane of `reconciler sandbox`")] = None
     request_timeout: Annotated[Duration, Meta(description="how long the server may be silent during one request")] = (
         "60s"
     )
@@ -90,7 +102,7 @@ class ClusterRef(Strict, frozen=True):
 
     def __post_init__(self) -> None:
         """Check that there is one way to the cluster."""
-        given = (self.context is not None, self.in_cluster, self.secret_ref is not None, self.sandbox)
+        given = (self.context is not None, bool(self.in_cluster), self.secret_ref is not None, bool(self.sandbox))
         if sum(given) != 1:
             raise Unfit("expected exactly one of context, inCluster, secretRef, sandbox")
         if self.kubeconfig is not None and self.context is None:
@@ -180,20 +192,16 @@ class Window(Strict, frozen=True):
     schedule: Annotated[str, Meta(description="when it begins: a cron expression of five fields, e.g. 0 22 * * 1-5")]
     duration: Annotated[Duration, Meta(description="how long it is open, e.g. 4h")]
     do: Literal["allow", "deny"]
-    time_zone: Annotated[str, Meta(description="of the schedule, by its IANA name, e.g. Europe/Berlin")] = "UTC"
+    time_zone: Annotated[
+        str, Meta(description="of the schedule, by its IANA name, e.g. Europe/Berlin", extra={"check": require_zone})
+    ] = "UTC"
     components: Annotated[
         tuple[Name, ...], Meta(description="what it is about; the whole environment where none is named")
     ] = ()
 
     def __post_init__(self) -> None:
         """Check that it is a time."""
-        from zoneinfo import ZoneInfo
-
-        try:
-            ZoneInfo(self.time_zone)
-        except (KeyError, ValueError, OSError) as error:
-            message = f"there is no time zone {self.time_zone!r}: expected an IANA name such as Europe/Berlin"
-            raise Unfit(message, "timeZone") from error
+        require_zone(self.time_zone)
         try:
             cron(self)
         except ValueError as error:

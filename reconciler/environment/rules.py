@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".yaml", ".yml")
 
 
+def require_cel(expression: str) -> None:
+    """Raise ValueError where an expression is no CEL."""
+    try:
+        cel.program(expression)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
 class Selector(Strict, frozen=True):
     """Which objects a rule is about; what is not given fits all."""
 
@@ -49,7 +57,11 @@ class Rule(Strict, frozen=True):
         Mapping[str, Selector], Meta(min_length=1, description="the objects, by the variable that holds them")
     ]
     expression: Annotated[
-        str, Meta(description="CEL, true where all is well; `environment` has name, labels and components")
+        str,
+        Meta(
+            description="CEL, true where all is well; `environment` has name, labels and components",
+            extra={"check": require_cel},
+        ),
     ]
     message: Annotated[Text, Meta(description="what is wrong where it is false, and why that matters")]
     environments: Annotated[Mapping[str, str], Meta(description="only where the environment has these labels")] = field(
@@ -63,10 +75,7 @@ class Rule(Strict, frozen=True):
 
     def __post_init__(self) -> None:
         """Check what is said about what else is said."""
-        try:
-            cel.program(self.expression)
-        except ConfigError as error:
-            raise Unfit(str(error), "expression") from error
+        require_cel(self.expression)
         if self.each is not None and self.each not in self.select:
             raise Unfit(f"each names {self.each}, which is not in select: expected {', '.join(self.select)}", "each")
 

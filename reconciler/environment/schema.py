@@ -37,5 +37,6 @@ def _schema(model: type[Strict], name: str) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://reconciler.dev/schema/v1alpha1/{name}.json",
         **root,
+        "title": root["properties"]["kind"]["enum"][0],
         "$defs": parts,
     }

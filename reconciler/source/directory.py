@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -12,7 +13,7 @@ from reconciler.errors import Problem, RenderError
 from reconciler.limits import FILE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class DirectoryTree:
@@ -27,11 +28,11 @@ class DirectoryTree:
 
     def is_dir(self, path: str) -> bool:
         """Whether a directory stands there."""
-        return self._place(path).is_dir()
+        return self._is(stat.S_ISDIR, path)
 
     def is_file(self, path: str) -> bool:
         """Whether a regular file stands there."""
-        return self._place(path).is_file()
+        return self._is(stat.S_ISREG, path)
 
     def entries(self, path: str) -> Sequence[str]:
         """Return the names in a directory, sorted; git's own folder is not one of them."""
@@ -64,6 +65,17 @@ class DirectoryTree:
         if path not in self._digests or self._digests[path][0] != state:
             self.read(path)
         return self._digests[path][1]
+
+    def _is(self, kind: Callable[[int], bool], path: str) -> bool:
+        """Whether something of a kind stands there; where nothing can stand, there is nothing."""
+        try:
+            return kind(self._place(path).stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name with a NUL
+            return False
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+                return False
+            raise
 
     def _place(self, path: str) -> Path:
         """Return where a path leads on disk; refuses one that leads out of the tree, by links or dots."""

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 from reconciler.errors import BadDelivery, BadSignature, ConfigError
 from reconciler.forge.signatures import Push, delivery
+from reconciler.https import aiohttp  # noqa: F401 - before aiohttp.web, which loads it in its own way
 from reconciler.telemetry import logger
+
+# isort: split
+from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

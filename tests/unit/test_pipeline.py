@@ -32,14 +32,20 @@ data: {colour: blue}
 """
 
 
-async def test_a_plan_that_is_made_again_renders_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was shown is what is applied, whatever is written to the working tree in between."""
-    monkeypatch.setenv("RECONCILER_CACHE_DIR", str(tmp_path / "cache"))
-    web = tmp_path / "environments/dev/web"
+def repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a repository of one environment, `dev`, and keep no cache but its own; return its component."""
+    monkeypatch.setenv("RECONCILER_CACHE_DIR", str(root / "cache"))
+    web = root / "environments/dev/web"
     web.mkdir(parents=True)
     (web.parent / "environment.yaml").write_text(ENVIRONMENT)
     (web / "kustomization.yaml").write_text("resources: [objects.yaml]\n")
     (web / "objects.yaml").write_text(OBJECTS)
+    return web
+
+
+async def test_a_plan_that_is_made_again_renders_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was shown is what is applied, whatever is written to the working tree in between."""
+    web = repository(tmp_path, monkeypatch)
     cluster, memory = FakeCluster(), Memory(None, {})
     checkout = pipeline.open_checkout(DirectoryTree(tmp_path), "dev", None)
     first = await pipeline.plan(checkout, cluster, memory)
@@ -48,3 +54,4 @@ async def test_a_plan_that_is_made_again_renders_nothing(tmp_path: Path, monkeyp
     afresh = await pipeline.plan(checkout, cluster, memory)
     assert again.plan.id == first.plan.id
     assert afresh.plan.id != first.plan.id
+    assert again.spent["render"] == first.spent["render"]

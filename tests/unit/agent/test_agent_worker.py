@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import structlog
 
+from reconciler import pipeline
 from reconciler.agent import run
 from reconciler.apply import lease
 from reconciler.errors import Forbidden, Invalid, SourceError, Unavailable
@@ -21,6 +22,7 @@ from tests.unit.agent.world import EVENTS, SPACE, until
 from tests.unit.apply.world import config_map, deployment, namespace, writes
 
 if TYPE_CHECKING:
+    from reconciler.model.resource import Desired
     from tests.fakes.cluster import Call
     from tests.unit.agent.world import Stage
 
@@ -57,6 +59,26 @@ async def test_a_revision_is_applied_and_a_run_without_news_only_reads(stage: St
         await until(lambda: stage.runs() == 3)
     assert stage.holder() == ""
     assert (stage.runs("applied"), stage.reasons()) == (3, [])
+
+
+async def test_a_run_that_plans_twice_renders_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the writer's Lease and under it; the first run of a commit plans under it alone."""
+    rendered: list[str] = []
+    render = pipeline.render
+
+    def counted(checkout: pipeline.Checkout) -> Desired:
+        rendered.append(checkout.environment.name)
+        return render(checkout)
+
+    monkeypatch.setattr(pipeline, "render", counted)
+    worker = stage.worker()
+    async with stage.serving(worker):
+        await until(lambda: stage.runs() == 1)
+        rendered.clear()
+        stage.cluster.edit("ConfigMap", "shop", "a", {"data": {"v": "by hand"}})
+        stage.schedule.now("dev")
+        await until(lambda: stage.runs() == 2)
+        assert (stage.value("a"), rendered) == ("1", ["dev"])
 
 
 async def test_drift_is_counted_and_repaired_and_told(stage: Stage) -> None:

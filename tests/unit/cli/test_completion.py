@@ -49,6 +49,8 @@ def test_environments_are_completed(repository: str, below: str) -> None:
 def test_where_there_are_no_environments_none_is_offered(tmp_path: Path) -> None:
     assert completed("--repo", str(tmp_path), "diff", "") == []
     assert completed("--repo", str(tmp_path / "gone"), "diff", "") == []
+    (tmp_path / "loop").symlink_to("loop")
+    assert completed("--repo", str(tmp_path / "loop"), "diff", "") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -172,8 +172,9 @@ def oidc(token: str) -> kubeconfig.Context:
     return kubeconfig.Context("dev", "dev", {"server": "http://dev"}, {"auth-provider": provider})
 
 
-async def test_an_oidc_token_is_used_while_it_lasts() -> None:
-    token = id_token(datetime.now(UTC) + timedelta(hours=1))
+@pytest.mark.parametrize("left", [timedelta(seconds=20), timedelta(hours=1)])
+async def test_an_oidc_token_is_used_while_it_lasts(left: timedelta) -> None:
+    token = id_token(datetime.now(UTC) + left)
     access = await credentials.of_context(oidc(token))
     assert await access.authorize(False) == f"Bearer {token}"
 
@@ -182,6 +183,24 @@ async def test_an_oidc_token_is_never_renewed_behind_kubectls_back() -> None:
     """A refresh token that was used is void, and the kubeconfig that holds it is not ours to write."""
     with pytest.raises(ConfigError, match=r"context dev: .* has expired: let kubectl renew it"):
         await credentials.of_context(oidc(id_token(datetime.now(UTC) - timedelta(hours=1))))
+
+
+async def test_an_oidc_token_that_kubectl_has_renewed_is_taken_up() -> None:
+    old, new = (id_token(datetime.now(UTC) + timedelta(minutes=minutes)) for minutes in (1, 60))
+    access = await credentials.of_context(oidc(old), lambda: oidc(new))
+    assert [await access.authorize(refresh) for refresh in (False, True, False)] == [
+        f"Bearer {old}",
+        f"Bearer {new}",
+        f"Bearer {new}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("token", "told"), [("", "has no id-token"), ("x", "no JSON Web Token"), ("a.!!.c", "no JSON Web Token")]
+)
+async def test_an_oidc_token_that_is_none_is_told(token: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"context dev: .* {told}"):
+        await credentials.of_context(oidc(token))
 
 
 async def test_compression_is_left_out_where_the_cluster_says_so() -> None:

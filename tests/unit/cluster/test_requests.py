@@ -11,7 +11,16 @@ import pytest
 from reconciler.cluster import requests
 from reconciler.cluster.failures import Answer
 from reconciler.cluster.requests import Request, Requests, Unsent
-from reconciler.errors import ClusterError, Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
+from reconciler.errors import (
+    ClusterError,
+    ConfigError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,6 +146,23 @@ async def test_what_is_refused_is_not_sent_again(status: int, body: bytes, kind:
         await script.requests.answer(READ)
     assert (type(caught.value), caught.value.status) == (kind, status)
     assert not script.pauses
+
+
+async def test_credentials_that_cannot_be_renewed_are_what_the_server_refuses() -> None:
+    """In the middle of a run that is an outcome; before the first answer it is a configuration that does not work."""
+
+    async def authorize(refresh: bool) -> str:
+        if refresh:
+            raise ConfigError("context dev: the id-token has expired")
+        return "Bearer old"
+
+    script = Script([OK, Answer(401, b"{}")])
+    script.requests.authorize = authorize
+    await script.requests.answer(READ)
+    with pytest.raises(Unauthorized, match="context dev: the id-token has expired"):
+        await script.requests.answer(READ)
+    with pytest.raises(ConfigError):
+        await Requests("https://server", script.send, script.open, lambda _: authorize(True)).answer(READ)
 
 
 async def test_credentials_are_renewed_once() -> None:

@@ -74,6 +74,10 @@ VALUES = st.sampled_from(
         "",
         "x",
         "X y",
+        "x\n",
+        "5m\n",
+        "x\n",
+        "5m\n",
         "5m",
         "fail",
         "Environment",
@@ -199,3 +203,43 @@ def test_each_mistake_is_told_at_its_place() -> None:
             "(expected a host's name in lower case, without a scheme, e.g. github.com or git.example.com:8443)"
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "value"),
+    [
+        (("metadata", "name"), "dev\n"),
+        (("spec", "interval"), "5m\n"),
+        (("spec", "render", "remotes"), ["github.com\n"]),
+        (("spec", "policy", "adopt"), ["environment:old\n"]),
+        (("spec", "components", 0, "dependsOn"), ["web\n"]),
+    ],
+)
+def test_a_line_break_at_the_end_is_no_part_of_a_name(steps: tuple[Any, ...], value: Any) -> None:
+    """As the JSON Schema has it, by the rules of ECMA."""
+    document = copy.deepcopy(ENVIRONMENT)
+    parent = document
+    for step in steps[:-1]:
+        parent = parent[step]
+    parent[steps[-1]] = value
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(document, EnvironmentFile)
+    assert len(mistakes(EnvironmentFile, document)) == 1
+
+
+def test_where_nothing_has_the_shape_all_shapes_are_named() -> None:
+    document = copy.deepcopy(ENVIRONMENT)
+    document["spec"]["policy"]["conflicts"] = {"manager": "a", "do": "force"}
+    (told,) = mistakes(EnvironmentFile, document)
+    assert told.message == "spec.policy.conflicts has to be 'fail', 'force', 'yield' or a list"
+
+
+def test_what_is_checked_of_one_key_is_told_beside_other_mistakes() -> None:
+    rules = copy.deepcopy(RULES)
+    rules["spec"]["rules"][0] |= {"expression": "a b", "hnt": "x"}
+    told = [item.message for item in mistakes(RuleSet, rules)]
+    assert told[0] == "unknown key spec.rules[0].hnt"
+    assert told[1].startswith("spec.rules[0].expression: 'a b' is not CEL")
+    document = copy.deepcopy(ENVIRONMENT)
+    document["spec"]["policy"]["windows"][0] |= {"timeZone": "Mars", "do": "maybe"}
+    assert [item.steps[-1] for item in mistakes(EnvironmentFile, document)] == ["do", "timeZone"]

@@ -188,6 +188,7 @@ def test_sources_order_and_keys() -> None:
         ("password: {password: {}, copy: {secret: a, key: b}}", "exactly one of"),
         ("just text", "it is no mapping"),
         ("a: {htpasswd: {user: x, password: a}}", "under another key"),
+        ('a: {htpasswd: {user: "x\\n", password: b}}', "expected no colon and no space"),
         ("a: [", "web.yaml:7"),
         ("tls: {certificate: {commonName: a}}\nca.crt: {password: {}}", "ca.crt is given and generated"),
     ],

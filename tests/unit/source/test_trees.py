@@ -62,6 +62,8 @@ def test_both_trees_tell_the_same(tree: FileTree) -> None:
     assert tree.is_dir("base/web")
     assert not tree.is_file("base/web")
     assert not tree.is_dir("base/none")
+    assert not tree.is_file("base/" + 300 * "x")
+    assert not tree.is_dir("base/web/a.yaml/b")
     assert tree.digest("base/web/a.yaml") == "083c5aec5d713f2f8285b135c6dc515a71bbe814"
 
 
