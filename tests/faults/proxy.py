@@ -65,6 +65,7 @@ class Proxy:
     _session: aiohttp.ClientSession | None = None
     _server: str = ""
     _done: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def kubeconfig(self, folder: Path) -> Path:
         """Write a kubeconfig that leads here, with the context of the sandbox."""
@@ -97,6 +98,7 @@ class Proxy:
             if fault.hang:
                 self.log.append((seen, 0))
                 await self._done.wait()
+                return web.Response(status=503)
             if fault.status:
                 self.log.append((seen, fault.status))
                 return self._told(fault)
@@ -135,6 +137,7 @@ class Proxy:
         config = yaml.safe_load(self.plane.kubeconfig.read_text())
         user, cluster = config["users"][0]["user"], config["clusters"][0]["cluster"]
         self._server = cluster["server"]
+        self._loop = asyncio.get_running_loop()
         secure = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
         for name in ("crt", "key"):
             data = user["client-certificate-data" if name == "crt" else "client-key-data"]
@@ -153,19 +156,19 @@ class Proxy:
             ready.set()
             await self._done.wait()
             await runner.cleanup()
+        await asyncio.sleep(0.1)  # connections are let go in the next turns of the loop
 
 
 @contextmanager
 def proxy(plane: Sandbox) -> Iterator[Proxy]:
     """Run a proxy in front of a sandbox's API server."""
     made, ready = Proxy(plane), threading.Event()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(made._serve(ready),), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(made._serve(ready)), daemon=True)
     thread.start()
     assert ready.wait(30)
     try:
         yield made
     finally:
-        loop.call_soon_threadsafe(made._done.set)
+        assert made._loop is not None
+        made._loop.call_soon_threadsafe(made._done.set)
         thread.join(30)
-        loop.close()
