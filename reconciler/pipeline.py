@@ -220,12 +220,19 @@ def _prepared(desired: Desired) -> Desired:
     return mark.marked(generated.expanded(desired))
 
 
+def _opened(rendered: Desired, checkout: Checkout) -> Desired:
+    from reconciler.sops.open import opened
+    from reconciler.sops.program import Sops
+
+    return opened(rendered, checkout.files, Sops.find().decrypt)
+
+
 def _ordered(checkout: Checkout) -> tuple[Desired, Desired, Graph]:
     """Return what git wants, the same as it is to be sent, and the graph."""
     rendered = render(checkout)
     desired = _prepared(sops.sealed(rendered))
     closed = any(sops.encrypted(item) for _, item in rendered.resources)
-    sent = _prepared(sops.opened(rendered, checkout.files, sops.Sops.find().decrypt)) if closed else desired
+    sent = _prepared(_opened(rendered, checkout)) if closed else desired
     return desired, sent, order(desired, checkout.environment)
 
 

@@ -76,10 +76,12 @@ def apply(
     """Show the plan, ask, apply it in dependency order, wait for health, prune, report."""
     from reconciler.cli.checkout import open_environment, open_workspace
     from reconciler.errors import UsageError
-    from reconciler.report import saved
 
-    kept = saved.load(plan) if plan is not None else None
-    if kept is not None:
+    kept = None
+    if plan is not None:
+        from reconciler.report import saved
+
+        kept = saved.load(plan)
         if kept.environment != environment:
             raise UsageError(f"{plan} is a plan of environment {kept.environment}, not of {environment}")
         invocation = replace(invocation, revision=invocation.revision or kept.revision)
@@ -137,9 +139,10 @@ def _show(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) 
 def _verdict(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> Exit | None:
     """Return the exit code of a plan that is not to be carried out; None for one that is."""
     from reconciler.errors import UnsafePlan
-    from reconciler.report import saved
 
     if choices.kept is not None:
+        from reconciler.report import saved
+
         saved.require_same(choices.kept, plan, choices.cluster)
     if choices.acknowledge is not None and choices.acknowledge != plan.id:
         raise UnsafePlan(

@@ -27,12 +27,13 @@ def diff(invocation: Invocation, environment: str, exit_code: bool, save: Path |
     """Show the plan: what apply would change, field by field, and which line of git causes it."""
     from reconciler.cli.checkout import open_environment, open_workspace
     from reconciler.cli.planning import print_plan
-    from reconciler.report import saved
 
     workspace = open_workspace(invocation)
     checkout = open_environment(workspace, environment)
     planned, requests, cluster = asyncio.run(_plan(checkout, identify=save is not None))
     if save is not None:
+        from reconciler.report import saved
+
         saved.save(save, planned.plan, cluster)
     print_plan(workspace, planned.plan, requests, output)
     if planned.plan.refusals:

@@ -3,10 +3,10 @@
 Kustomize takes an encrypted file as it is, so every transformer works on it. What is opened is the value: each encrypted
 text is found in the file that it comes from, that file is decrypted as a whole (its checksum is verified), and the text
 is replaced by what it stands for. https://getsops.io
+
+What opens them (`open`, `program`) is loaded only where there are any.
 """
 
 from reconciler.sops.encrypted import encrypted, sealed
-from reconciler.sops.open import opened
-from reconciler.sops.program import Sops
 
-__all__ = ["Sops", "encrypted", "opened", "sealed"]
+__all__ = ["encrypted", "sealed"]

@@ -10,7 +10,8 @@ from reconciler import yaml
 from reconciler.errors import ConfigError, SourceError
 from reconciler.model.resource import Desired
 from reconciler.render.build import build
-from reconciler.sops import encrypted, opened, sealed
+from reconciler.sops import encrypted, sealed
+from reconciler.sops.open import opened
 from reconciler.source.directory import DirectoryTree
 
 if TYPE_CHECKING:
