@@ -74,7 +74,16 @@ def test_a_component_is_upgraded_by_a_commit(lab: Lab) -> None:
         ]
         assert container["image"] == f"{image}:{new}"
         assert container["ready"]
-        assert "team/kept" in lab.on("node-2", "curl", "-sf", f"http://{address}:5000/v2/_catalog")
+        patient = (
+            "curl",
+            "-sSf",
+            "--retry",
+            "10",
+            "--retry-delay",
+            "1",
+            "--retry-connrefused",
+        )  # until kube-proxy knows
+        assert "team/kept" in lab.on("node-2", *patient, f"http://{address}:5000/v2/_catalog")
     finally:
         lab.repository.set_version(image, old)
         lab.repository.commit(f"The registry is {old} again")
