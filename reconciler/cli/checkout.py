@@ -54,10 +54,19 @@ def commits(
     return found
 
 
+def _require_directory(repo: Path) -> None:
+    """Raise UsageError where a directory is not there; the current one may have been removed under the shell."""
+    try:
+        there = repo.absolute().is_dir()
+    except FileNotFoundError:
+        there = False
+    if not there:
+        raise UsageError(f"--repo {repo}: there is no such directory")
+
+
 def open_repository(invocation: Invocation) -> Repository:
     """Open the repository that the options name; raises SourceError where there is none."""
-    if not invocation.repo.is_dir():
-        raise UsageError(f"--repo {invocation.repo}: there is no such directory")
+    _require_directory(invocation.repo)
     from reconciler.source.repository import Repository
 
     return Repository.open(invocation.repo)
@@ -65,8 +74,7 @@ def open_repository(invocation: Invocation) -> Repository:
 
 def open_workspace(invocation: Invocation) -> Workspace:
     """Open the repository (or the plain directory) that the options name."""
-    if not invocation.repo.is_dir():
-        raise UsageError(f"--repo {invocation.repo}: there is no such directory")
+    _require_directory(invocation.repo)
     if invocation.revision is None:
         try:
             top = top_of(invocation.repo)
@@ -119,8 +127,7 @@ def open_build(invocation: Invocation, directory: Path) -> tuple[FileTree, str]:
     system as its root, so that it may point to its neighbours.
     """
     if invocation.revision is None:
-        if not invocation.repo.is_dir():
-            raise UsageError(f"--repo {invocation.repo}: there is no such directory")
+        _require_directory(invocation.repo)
         root = _top(invocation.repo.resolve())
         files: FileTree = DirectoryTree(root)
     else:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 from reconciler.cli.main import COMMANDS, cli, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def modules_after(*arguments: str) -> set[str]:
@@ -68,3 +72,17 @@ def test_a_command_loads_no_other_and_nothing_that_draws_or_connects() -> None:
 
 def test_the_list_of_all_commands_loads_nothing_that_draws_or_connects() -> None:
     assert not modules_after("--help") & {"rich", "pydantic", "aiohttp", "git"}
+
+
+@pytest.mark.parametrize(
+    "command", [["validate"], ["build"], ["diff", "dev"], ["preview", "--base", "a", "--head", "b"]]
+)
+def test_a_directory_that_was_removed_under_the_shell_is_told(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(command) == 2
+    assert capsys.readouterr().err == "error: --repo .: there is no such directory\n"
