@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -42,43 +43,41 @@ def group() -> None:
 
 
 name_option = click.option("--name", default="default", help="Which sandbox; several run side by side.")
-nodes_option = click.option("--nodes", type=click.IntRange(min=1, max=1000), default=3, help="How many nodes it has.")
-programs_option = click.option(
-    "--programs", type=PATH, metavar="DIR", help="A folder with the programs of a control plane."
+WANTED: Final = (
+    click.option("--nodes", type=click.IntRange(min=1, max=1000), default=3, help="How many nodes it has."),
+    click.option(
+        "--storage-class/--no-storage-class",
+        default=True,
+        help="Whether it has a default StorageClass (played nodes).",
+    ),
+    click.option(
+        "--real", is_flag=True, help="Real nodes (kubelet, containerd, runc, kube-proxy): Pods run. Needs root."
+    ),
+    click.option(
+        "--pod-network/--no-pod-network",
+        default=True,
+        help="Whether real nodes have a network for Pods, or wait for one.",
+    ),
+    click.option(
+        "--programs", "folder", type=PATH, metavar="DIR", help="A folder with the programs of a control plane."
+    ),
 )
-class_option = click.option(
-    "--storage-class/--no-storage-class",
-    default=True,
-    help="Whether it has a default StorageClass (played nodes).",
-)
-real_option = click.option(
-    "--real", is_flag=True, help="Real nodes (kubelet, containerd, runc, kube-proxy): Pods run. Needs root."
-)
-network_option = click.option(
-    "--pod-network/--no-pod-network",
-    default=True,
-    help="Whether real nodes have a network for Pods, or wait for one.",
-)
+"""What a sandbox is to be like; each is a parameter of `control.up`."""
+
+
+def wanted_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that starts a sandbox the options that say what it is to be like."""
+    return reduce(lambda made, option: option(made), reversed(WANTED), command)
+
+
 node_argument = click.argument("node", metavar="NODE", help="One of its real nodes, as `node-1`.")
 
 
 @group.command
 @name_option
-@nodes_option
-@class_option
-@real_option
-@network_option
-@programs_option
+@wanted_options
 @output_option
-def up(
-    name: str,
-    nodes: int,
-    storage_class: bool,
-    real: bool,
-    pod_network: bool,
-    programs: Path | None,
-    output: Output,
-) -> None:
+def up(name: str, output: Output, **wanted: Any) -> None:
     """Start a sandbox; one that runs already is left as it is.
 
     Its programs are looked for in --programs, KUBEBUILDER_ASSETS, PATH and the cache; then downloaded with the
@@ -89,15 +88,7 @@ def up(
     begun = time.monotonic()
     was_there = control.find(name) is not None
     with _telling() as tell:
-        sandbox = control.up(
-            name,
-            nodes=nodes,
-            storage_class=storage_class,
-            real=real,
-            pod_network=pod_network,
-            folder=programs,
-            tell=tell,
-        )
+        sandbox = control.up(name, **wanted, tell=tell)
     _print(sandbox, output, "already running" if was_there else f"ready after {time.monotonic() - begun:.1f} s")
 
 
@@ -138,21 +129,9 @@ def status(name: str, output: Output) -> int:
 
 @group.command(context_settings=FORWARDING)
 @name_option
-@nodes_option
-@class_option
-@real_option
-@network_option
-@programs_option
+@wanted_options
 @click.pass_context
-def run(
-    context: click.Context,
-    name: str,
-    nodes: int,
-    storage_class: bool,
-    real: bool,
-    pod_network: bool,
-    programs: Path | None,
-) -> int:
+def run(context: click.Context, /, name: str, **wanted: Any) -> int:
     """Run a command with KUBECONFIG set to a sandbox: `reconciler sandbox run -- CMD ARGS`.
 
     The sandbox is started where it does not run and stopped again in the end; the command's exit code is passed on.
@@ -164,15 +143,7 @@ def run(
         raise UsageError("there is no command to run: reconciler sandbox run -- CMD ARGS")
     was_there = control.find(name) is not None
     with _telling() as tell:
-        sandbox = control.up(
-            name,
-            nodes=nodes,
-            storage_class=storage_class,
-            real=real,
-            pod_network=pod_network,
-            folder=programs,
-            tell=tell,
-        )
+        sandbox = control.up(name, **wanted, tell=tell)
     surroundings = {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig), "RECONCILER_SANDBOX": name}
     with _ended_by_its_command() as obeyed_by:
         try:

@@ -130,16 +130,9 @@ def _of_string(kind: inspect.StrType, value: str, steps: Steps, expected: str) -
 
 def _of_number(kind: inspect.IntType, value: int, steps: Steps) -> Iterator[Mistake]:
     low, high = kind.ge, kind.le
-    if low is not None and value < low:
-        yield Mistake(
-            steps, f"{_at(steps)} is {value}", f"expected {low}{' or more' if high is None else f' to {high}'}"
-        )
-    elif high is not None and value > high:
-        yield Mistake(
-            steps,
-            f"{_at(steps)} is {value}",
-            f"expected {high} or less" if low is None else f"expected {low} to {high}",
-        )
+    if (low is not None and value < low) or (high is not None and value > high):
+        expected = f"{low} or more" if high is None else f"{high} or less" if low is None else f"{low} to {high}"
+        yield Mistake(steps, f"{_at(steps)} is {value}", f"expected {expected}")
 
 
 def _of_many(kind: inspect.VarTupleType | inspect.DictType, value: Any, steps: Steps) -> Iterator[Mistake]:

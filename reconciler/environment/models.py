@@ -14,40 +14,48 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-END = r"$(?!\n)"  # for Python `$` alone also stands before a line break that ends the text
-NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?" + END
+NAME_PATTERN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+
+def matching(pattern: str, expected: str, **told: Any) -> Meta:
+    """Return what a whole text is held against; `expected` is the pattern in words.
+
+    For Python `$` alone also stands before a line break that ends the text.
+    """
+    return Meta(pattern=rf"^{pattern}$(?!\n)", extra={"expected": expected}, **told)
+
 
 Name = Annotated[
     str,
-    Meta(
-        pattern=NAME_PATTERN,
+    matching(
+        NAME_PATTERN,
+        "lower case letters, digits and dashes",
         description="lower case letters, digits and dashes (RFC 1123 label)",
-        extra={"expected": "lower case letters, digits and dashes"},
     ),
 ]
 Duration = Annotated[
     str,
-    Meta(
-        pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+" + END,
+    matching(
+        r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+",
+        "a duration such as 90s, 5m or 1h30m",
         description="a Go duration, e.g. 90s, 5m, 1h30m",
-        extra={"expected": "a duration such as 90s, 5m or 1h30m"},
     ),
 ]
 Host = Annotated[
     str,
-    Meta(
-        pattern=r"^(file://|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?)" + END,
+    matching(
+        r"(file://|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?)",
+        "a host's name in lower case, without a scheme, e.g. github.com or git.example.com:8443",
         description="a host's name, with :port where it is no usual one",
-        extra={"expected": "a host's name in lower case, without a scheme, e.g. github.com or git.example.com:8443"},
     ),
 ]
 Manager = Annotated[
     str,
-    Meta(
-        pattern=r"^(kubectl|helm|argocd|flux|applyset|harbor|environment:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)" + END,
+    matching(
+        rf"(kubectl|helm|argocd|flux|applyset|harbor|environment:{NAME_PATTERN})",
+        "kubectl, helm, argocd, flux, applyset, harbor or environment:NAME",
         description="kubectl, helm, argocd, flux, applyset, harbor or environment:NAME",
         examples=["kubectl", "helm", "argocd", "flux", "applyset", "harbor", "environment:shop"],
-        extra={"expected": "kubectl, helm, argocd, flux, applyset, harbor or environment:NAME"},
     ),
 ]
 Text = Annotated[str, Meta(min_length=1)]

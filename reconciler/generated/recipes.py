@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from msgspec import Meta, field
 
 from reconciler import yaml
-from reconciler.environment.models import END, Strict, Unfit
+from reconciler.environment.models import Strict, Unfit, matching
 from reconciler.environment.strict import validated
 from reconciler.errors import ConfigError, Problem
 from reconciler.model.identity import ObjectId
@@ -24,9 +24,9 @@ ANNOTATION: Final = "reconciler.dev/generate"
 KEPT: Final = 512
 SecretName = Annotated[
     str,
-    Meta(
-        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?" + END,
-        extra={"expected": "the name of a Secret, after namespace/ where it is in another"},
+    matching(
+        r"([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?",
+        "the name of a Secret, after namespace/ where it is in another",
     ),
 ]
 
@@ -48,7 +48,7 @@ class Copy(Strict, frozen=True):
 class Htpasswd(Strict, frozen=True):
     """A line of an htpasswd file (bcrypt) for a password that stands in the same Secret."""
 
-    user: Annotated[str, Meta(pattern=r"^[^:\s]+" + END, extra={"expected": "no colon and no space"})]
+    user: Annotated[str, matching(r"[^:\s]+", "no colon and no space")]
     password: Annotated[str, Meta(description="the key of the password")]
 
 

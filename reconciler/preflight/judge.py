@@ -15,6 +15,7 @@ from reconciler.preflight.version import Minor, spec_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from reconciler.model.identity import ObjectId
     from reconciler.model.preflight import Finding, Sight
     from reconciler.model.resource import Desired, Resource
 
@@ -47,15 +48,17 @@ def _profiles(desired: Desired) -> list[Resource]:
 
 
 def _kubelets(profiles: Sequence[Resource], desired: Desired, sight: Sight) -> Iterator[Finding]:
-    files: dict[str, tuple[Mapping[str, Any], Resource] | None] = {}  # of each profile, read once for all of its nodes
+    files: dict[
+        ObjectId, tuple[Mapping[str, Any], Resource] | None
+    ] = {}  # of each profile, read once for all of its nodes
     for node in sight.nodes:
         name = node["metadata"]["name"]
         profile = profile_of(profiles, node)
         if profile is None or name not in sight.settings:
             continue
-        if profile.id.name not in files:
-            files[profile.id.name] = file_of(profile, desired)
-        if (file := files[profile.id.name]) is not None:
+        if profile.id not in files:
+            files[profile.id] = file_of(profile, desired)
+        if (file := files[profile.id]) is not None:
             key = spec_of(profile.body)["kubelet"]["configuration"]["key"]
             yield from settings(*file, key, sight.settings[name], f"Node/{name}")
 
