@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from reconciler.sandbox.control import Sandbox
@@ -194,13 +194,3 @@ class Proxy:
             while data := source.recv(65536):
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
-
-
-def until(check: Callable[[], object], within: float = SECONDS) -> Any:
-    """Return what a check gives once it gives something."""
-    end = time.monotonic() + within
-    while time.monotonic() < end:
-        if found := check():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {within} s")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e import agents
-from tests.e2e.agents import Pod, Proxy, until
+from tests.e2e.agents import Pod, Proxy
 from tests.e2e.ports import free_port
 from tests.e2e.shipped import Repository
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,7 @@ def noted(sandbox: Sandbox, reason: str, *words: str) -> dict[str, Any]:
             ),
             None,
         ),
+        f"an Event {reason} that says {words}",
         20,
     )
     return found
@@ -182,7 +184,9 @@ def test_another_replica_takes_over_and_they_never_write_at_the_same_time(
         agents.running(pods[0], tmp_path / "first", free_port(), *source) as first,
         agents.running(pods[1], tmp_path / "second", free_port(), *source) as second,
     ):
-        until(lambda: any(line["event"] == "lease.held" for line in (*first.lines, *second.lines)))
+        until(
+            lambda: any(line["event"] == "lease.held" for line in (*first.lines, *second.lines)), "one holds the Lease"
+        )
         leading, waiting = (first, second) if any(x["event"] == "lease.held" for x in first.lines) else (second, first)
         waiting.wait_for("lease.waited_for")
         leading.wait_for("run.finished")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,16 +77,9 @@ def test_only_what_git_gave_up_is_pruned(
 
     wants(SELECTED, PLAIN, SLICE, ENDPOINTS, EXTRA)
     platform.expect(0, "apply", name, "--yes")
-    for _ in range(100):  # the controllers need a moment
-        before = made()
-        if {item.partition("-")[0] for item in before} >= {
-            "Endpoints/chosen",
-            "EndpointSlice/chosen",
-            "EndpointSlice/outside",
-        }:
-            break
-    else:
-        pytest.fail(f"the controllers made only {before}")
+    theirs = {"Endpoints/chosen", "EndpointSlice/chosen", "EndpointSlice/outside"}
+    until(lambda: {item.partition("-")[0] for item in made()} >= theirs, f"the controllers make {theirs}")
+    before = made()
     assert platform.expect(0, "diff", name, "-o", "json").json["changes"] == []
 
     wants(SELECTED, PLAIN, SLICE, ENDPOINTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,16 @@ from reconciler.errors import SandboxError
 from reconciler.render.build import build
 from reconciler.sandbox import control
 from reconciler.source.directory import DirectoryTree
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from reconciler.sandbox.control import Sandbox
 
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds; a new admission policy is in force some seconds after it was made
 LAYERS = (
     "base/crds/platform",
     "environments/prod-onprem/namespaces",
@@ -45,24 +45,11 @@ def guarded() -> Iterator[Sandbox]:
         for layer in LAYERS:
             bodies = build(DirectoryTree(ROOT), layer).resources
             text = "---\n".join(yaml.dump(item.body) for item in bodies)
-            _until(lambda text=text: sandbox.run_kubectl("apply", "--server-side", "-f", "-", stdin=text))  # type: ignore[misc]
+            apply = partial(sandbox.run_kubectl, "apply", "--server-side", "-f", "-", stdin=text)
+            until(apply, f"{layer} is applied: a kind that was just defined is served a moment later")
         yield sandbox
     finally:
         control.down(name)
-
-
-def _until(act: Callable[[], object]) -> None:
-    """Do something until it does not fail any more: a kind that was just defined is served a moment later."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            act()
-        except SandboxError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.5)
-        else:
-            return
 
 
 def pod(namespace: str = "monitoring", image: str = IMAGE, **more: Any) -> Body:
@@ -149,14 +136,14 @@ def test_a_policy_refuses_and_lets_pass(case: str, guarded: Sandbox) -> None:
     def attempt(body: Body) -> None:
         guarded.run_kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(body))
 
-    def refused() -> None:
+    def refused() -> bool:
         try:
             attempt(bad)
         except SandboxError as error:
             if told in str(error):
-                return
+                return True
             raise
-        raise SandboxError(f"{case}: was let in")
+        return False
 
-    _until(refused)
+    until(refused, f"{case} is refused: a new policy is in force some seconds after it was made")
     attempt(good)

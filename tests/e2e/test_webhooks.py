@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.webhook import webhook
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,19 @@ def shop(platform: Platform, control_plane: Sandbox) -> Platform:
     return platform
 
 
+def hook(kubectl: Callable[..., str], name: str, target: dict[str, str]) -> None:
+    """Let a webhook see the ConfigMaps of one namespace, and wait until it does."""
+    metadata = {"name": "probe", "namespace": name, "labels": {"reconciler.dev/environment": name}}
+    probe = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"image": "probe"}})
+
+    def seen() -> bool:
+        told = kubectl("create", "--dry-run=server", "-o", "jsonpath={.data.image}", "-f", "-", stdin=probe)
+        return told != "probe"
+
+    kubectl("apply", "-f", "-", stdin=hooked(name, target))
+    until(seen, "the webhook is called")
+
+
 def hooked(name: str, target: dict[str, str]) -> str:
     """Return a webhook configuration for the ConfigMaps of one namespace."""
     return json.dumps(
@@ -88,7 +102,7 @@ def test_what_a_webhook_always_changes_is_no_drift(shop: Platform, kubectl: Call
     name = shop.name
     with webhook(tmp_path, through_mirror) as target:
         try:
-            kubectl("apply", "-f", "-", stdin=hooked(name, target))
+            hook(kubectl, name, target)
             shop.write({"environments/%N/web/web.yaml": WEB_2})
             applied = shop.run("apply", name, "--yes", "-o", "json").json
             assert applied["summary"]["update"] == 1
@@ -117,7 +131,7 @@ def test_what_a_webhook_changes_anew_each_time_is_applied_once(
 
     with webhook(tmp_path, other_each_time) as target:
         try:
-            kubectl("apply", "-f", "-", stdin=hooked(name, target))
+            hook(kubectl, name, target)
             shop.write({"environments/%N/web/web.yaml": WEB_2})
             assert shop.run("apply", name, "--yes", "-o", "json").json["summary"]["update"] == 1
             version = ("get", "configmap", "web", "-n", name, "-o", "jsonpath={.metadata.resourceVersion}")

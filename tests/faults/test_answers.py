@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Platform, platform
 from tests.faults.proxy import Fault, Proxy, Seen, proxy
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -279,9 +280,7 @@ def test_a_group_that_is_silent_is_unknown_and_not_absent(
     key = "applyset.kubernetes.io/contains-group-kinds"
     try:
         write(shop, between, 100)
-        for _ in range(100):  # until the server counts the group as stale
-            if group in kubectl("get", "--raw", "/apis", stdin=""):
-                break
+        until(lambda: group in kubectl("get", "--raw", "/apis", stdin=""), "the server counts the group as stale")
         shop.expect(0, "apply", shop.name, "--yes")
         kubectl("annotate", *parent, "--overwrite", f"{key}=ConfigMap,Thing.{group}")
         refused = shop.expect(1, "apply", shop.name, "--yes")

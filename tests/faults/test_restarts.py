@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.conftest import Platform, own_sandbox
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from reconciler.sandbox.control import Sandbox
@@ -63,16 +63,7 @@ def started(sandbox: Sandbox) -> bool:
 
 def ready(sandbox: Sandbox) -> None:
     """Wait until the API server answers: a run that ended before its restart has not waited for it."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            sandbox.run_kubectl("get", "--raw", "/readyz")
-        except Exception:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-        else:
-            return
+    until(lambda: sandbox.run_kubectl("get", "--raw", "/readyz"), "the API server answers")
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
@@ -81,9 +72,7 @@ def test_a_run_outlasts_a_restart_of_the_api_server(how: str, many: Platform, ow
     server = next(item for item in own_sandbox.processes if item.name == "kube-apiserver")
     command = Path(f"/proc/{server.pid}/cmdline").read_text().rstrip("\0").split("\0")
     process = many.start("apply", "many", "--yes")
-    until = time.monotonic() + 60
-    while not started(own_sandbox) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: started(own_sandbox) or process.poll() is not None, "the run writes, or has ended")
     if how == "killed":
         subprocess.run(("kill", "-9", str(server.pid)), check=True)
     server.stop()

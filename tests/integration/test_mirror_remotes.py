@@ -30,16 +30,15 @@ from tests.integration.wires import (
     BLOB,
     HALF,
     MARK,
-    SECONDS,
     commit,
     git,
     half_written,
     leftovers,
     reads,
     talkers,
-    until,
     wire_to,
 )
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,7 +181,7 @@ def test_a_server_that_stalls_is_given_up(forge: Forge, wire: Wire, repo: str, c
         assert not [line for line in talkers() if line.startswith("git")]
         assert not leftovers(mirror)
         wire.stall_after = None
-        mirror.seconds = SECONDS
+        mirror.seconds = 20.0
         mirror.fetch()
         assert len(reads(mirror)) == BLOB
 

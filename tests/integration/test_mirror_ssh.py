@@ -18,7 +18,8 @@ from reconciler.model import remote
 from reconciler.sandbox import ready
 from reconciler.source.clones import Clones
 from reconciler.source.mirror import Mirror, Remote
-from tests.integration.wires import BLOB, HALF, MARK, commit, git, half_written, leftovers, talkers, until, wire_to
+from tests.integration.wires import BLOB, HALF, MARK, commit, git, half_written, leftovers, talkers, wire_to
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

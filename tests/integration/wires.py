@@ -7,7 +7,6 @@ import socket
 import socketserver
 import subprocess
 import threading
-import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,11 +16,10 @@ from tests.forge.client import plain_environment
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from reconciler.source.mirror import Mirror
 
-SECONDS: Final = 20.0
 BLOB: Final = 2 << 20
 HALF: Final = 1 << 20
 MARK: Final = "RECONCILER_TEST_MIRROR"
@@ -47,14 +45,6 @@ def reads(mirror: Mirror) -> bytes:
     """Read the file `a` of the branch."""
     with closing(mirror.repository()) as repository:
         return repository.tree("main").read("a")
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < end, f"not within {SECONDS} s: {what}"
-        time.sleep(0.01)
 
 
 def talkers() -> list[str]:

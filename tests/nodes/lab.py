@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from tests.nodes import images, outside
 from tests.nodes.image import archive
 from tests.nodes.repository import ENVIRONMENT, Repository
 from tests.programs import REGISTRY, built
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,13 +83,7 @@ class Lab:
 
     def wait(self, what: str, seen: Callable[[], Any], seconds: float = 90) -> Any:
         """Wait until something is seen and return it."""
-        end = time.monotonic() + seconds
-        while True:
-            found = seen()
-            if found:
-                return found
-            assert time.monotonic() < end, f"not seen within {seconds:.0f} s: {what}"
-            time.sleep(0.5)
+        return until(seen, what, seconds)
 
     def run_pod(self, name: str, node: str, *command: str, namespace: str = "default", image: str = "") -> None:
         """Run a Pod on a node and wait until it is Ready."""
