@@ -226,8 +226,10 @@ def _drifted(task: Task, plan: Plan) -> int:
 
 def _refused(plan: Plan) -> str:
     told = "; ".join(f"{item.message}. {item.hint}" for item in plan.refusals)
-    if all(item.acknowledgeable for item in plan.refusals):
-        told += f"; or accept it as it is with: reconciler apply {plan.environment} --acknowledge {plan.id}"
+    if plan.acknowledgement:
+        told += (
+            f"; or accept it as it is with: reconciler apply {plan.environment} --acknowledge {plan.acknowledgement}"
+        )
     return told
 
 

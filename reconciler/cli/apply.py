@@ -52,7 +52,7 @@ class Choices:
 @environment_argument
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--plan", type=PATH, metavar="FILE", help="Apply exactly the plan that `diff --save` kept, or nothing.")
-@click.option("--acknowledge", metavar="PLAN-ID", help="Accept what the policy refuses in the plan of this id.")
+@click.option("--acknowledge", metavar="ID", help="Accept what the policy refuses, as the refusal says.")
 @click.option("--wait/--no-wait", default=True, help="Wait until what was applied is healthy.")
 @click.option(
     "--lock-timeout",
@@ -89,7 +89,7 @@ def apply(
     checkout = open_environment(workspace, environment)
     decided = yes or acknowledge is not None or kept is not None
     if not decided and not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask on: pass --yes, --plan FILE or --acknowledge PLAN-ID")
+        raise UsageError("there is no terminal to ask on: pass --yes, --plan FILE or --acknowledge ID")
     return asyncio.run(_apply(workspace, checkout, Choices(decided, wait, acknowledge, kept, lock_timeout, output)))
 
 
@@ -120,9 +120,12 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             clock=SystemClock(),
         )
         async with held as kept:
-            shown = planned.plan.id
+            shown = _essence(planned.plan)
             planned = await pipeline.plan(checkout, cluster, memory, again=planned)
-            if planned.plan.id != shown and (code := _moved(workspace, planned.plan, cluster, choices)) is not None:
+            if (
+                _essence(planned.plan) != shown
+                and (code := _moved(workspace, planned.plan, cluster, choices)) is not None
+            ):
                 return code
             guarded = (cluster.guarded(kept.require), memory)
             return await _carry_out(planned, checkout.environment, guarded, kept, choices)
@@ -144,12 +147,12 @@ def _verdict(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choice
         from reconciler.report import saved
 
         saved.require_same(choices.kept, plan, choices.cluster)
-    if choices.acknowledge is not None and choices.acknowledge != plan.id:
+    if choices.acknowledge is not None and choices.acknowledge.partition("+")[0] != plan.id:
         raise UnsafePlan(
-            f"the plan of now is {plan.id}, not {choices.acknowledge}: something that matters changed; "
+            f"the plan of now is {plan.id}, not {choices.acknowledge.partition('+')[0]}: something that matters changed; "
             f"nothing was written, look again with: reconciler diff {plan.environment}"
         )
-    if all(choices.acknowledge and item.acknowledgeable for item in plan.refusals):
+    if plan.accepted(choices.acknowledge or ""):
         return None
     if choices.output != "text":  # text was shown with the plan
         from reconciler.cli.planning import print_plan
@@ -161,9 +164,14 @@ def _verdict(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choice
     return Exit.REFUSED
 
 
+def _essence(plan: Plan) -> tuple[str, frozenset[str]]:
+    """Return what a person decides by: what is done, and what is refused, be it only by a window that has closed."""
+    return plan.id, frozenset(item.rule for item in plan.refusals)
+
+
 def _moved(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices) -> Exit | None:
     """Look again at a plan that changed between being shown and the Lease being ours."""
-    sys.stderr.write("the cluster moved on since the plan was made; this is the plan of now:\n")
+    sys.stderr.write("the cluster or the time moved on since the plan was made; this is the plan of now:\n")
     _show(workspace, plan, cluster, choices)
     if (code := _verdict(workspace, plan, cluster, choices)) is not None:
         return code

@@ -145,7 +145,21 @@ class Refusal:
     message: str
     hint: str
     ids: tuple[ObjectId, ...] = ()
-    acknowledgeable: bool = False  # `apply --acknowledge PLAN-ID` lifts it
+    acknowledgeable: bool = False  # `apply --acknowledge` lifts it
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An object of ours that git no longer has and that stays in the cluster all the same, and why."""
+
+    component: str
+    id: ObjectId
+    reason: str
+
+    @property
+    def note(self) -> str:
+        """What to tell about it."""
+        return f"stays though git no longer has it ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +167,8 @@ class Plan:
     """The ordered changes of one environment. `id` is a digest bound to content: no commits, times or origins in it.
 
     `changes` holds every object, unchanged ones too: first those to apply in graph order, then those to delete or
-    to release in reverse graph order. `inventories` are the live ones by component.
+    to release in reverse graph order. `inventories` are the live ones by component. `kept` is what git no longer has and
+    nothing happens to.
     """
 
     environment: str
@@ -164,12 +179,29 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     inventories: Mapping[str, Inventory] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
     @property
     def summary(self) -> dict[str, int]:
         """The number of objects by action, and of changes that are held back."""
         counts = Counter("held" if change.held else str(change.action) for change in self.changes)
         return {name: counts[name] for name in (*map(str, Action), "held")}
+
+    @property
+    def acknowledgement(self) -> str:
+        """What `apply --acknowledge` takes to accept all that is refused; "" where nothing is, or something cannot be.
+
+        It is the id, and by name what the time of day or a switch refuses, which the id says nothing of: who accepted a
+        deletion inside of a sync window has not said that it may be made outside.
+        """
+        if not self.refusals or not all(item.acknowledgeable for item in self.refusals):
+            return ""
+        return "+".join((self.id, *sorted({item.rule for item in self.refusals} & WAITING)))
+
+    def accepted(self, acknowledgement: str) -> bool:
+        """Whether an acknowledgement of this plan lifts all that is refused."""
+        needed = self.acknowledgement
+        return not self.refusals or (needed != "" and set(needed.split("+")) <= set(acknowledgement.split("+")))
 
     @property
     def empty(self) -> bool:

@@ -1,4 +1,4 @@
-"""What git no longer wants: the members of our inventories that are to be deleted, or to be released.
+"""What git no longer wants: the members of our inventories that are to be deleted, to be released, or to be kept.
 
 A label alone is no proof, controllers copy labels (EndpointSlices carry those of their Service). A member is what
 carries the label of one of our ApplySets, was applied by us, and has no controller for an owner.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.model.applyset import ENVIRONMENT_LABEL
 from reconciler.model.harbor import held
 from reconciler.model.identity import GroupKind
-from reconciler.model.plan import Action, Change
+from reconciler.model.plan import Action, Change, Kept
 from reconciler.plan.cases import DEFINITION, RECONCILE
 from reconciler.plan.losses import losses
 from reconciler.plan.managed import own_fields
@@ -20,7 +20,7 @@ from reconciler.plan.ownership import Owners
 from reconciler.plan.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from reconciler.environment import Environment
     from reconciler.model.identity import ObjectId
@@ -43,26 +43,34 @@ def members(observation: Observation, environment: Environment) -> dict[ObjectId
     }
 
 
-def deletions(
+def unwanted(
     desired: Desired, observation: Observation, environment: Environment, owned: Mapping[ObjectId, str]
-) -> tuple[Change, ...]:
-    """Return a delete for each member that git no longer wants, in no order yet; those marked as orphans are released."""
+) -> tuple[tuple[Change, ...], tuple[Kept, ...]]:
+    """Return what becomes of the members that git no longer wants, in no order yet.
+
+    Each is deleted, or released where it is marked as an orphan, or kept where its own mark or its component says so.
+    """
     wanted = {resource.id for _, resource in desired.resources}
-    kept = {component.name for component in environment.spec.components if not component.prune}
-    gone = {
-        identity: component
-        for identity, component in owned.items()
-        if identity not in wanted and component not in kept and not _disabled(observation.live[identity])
+    unpruned = {component.name for component in environment.spec.components if not component.prune}
+    left = {identity: component for identity, component in owned.items() if identity not in wanted}
+    kept = tuple(
+        Kept(component, identity, reason)
+        for identity, component in left.items()
+        if (reason := _reason_to_keep(component, observation.live[identity], unpruned))
+    )
+    stays = {item.id for item in kept}
+    released = {
+        identity for identity in left if identity not in stays and _mark(observation.live[identity], PRUNE) == "orphan"
     }
-    released = {identity for identity in gone if _mark(observation.live[identity], PRUNE) == "orphan"}
-    staying = [*wanted, *(identity for identity in owned if identity not in gone or identity in released)]
-    holders, protect = _Holders(staying, observation), environment.policy.deletions.protect
-    return tuple(
+    holders, protect = _Holders([*wanted, *stays, *released], observation), environment.policy.deletions.protect
+    going = tuple(
         _release(identity, component, observation.live[identity])
         if identity in released
         else _delete(identity, component, observation.live[identity], holders, protected=identity.kind in protect)
-        for identity, component in gone.items()
+        for identity, component in left.items()
+        if identity not in stays
     )
+    return going, kept
 
 
 class _Holders:
@@ -119,8 +127,10 @@ def _controlled(live: Mapping[str, Any]) -> bool:
     return any(owner.get("controller") for owner in live["metadata"].get("ownerReferences") or ())
 
 
-def _disabled(live: Mapping[str, Any]) -> bool:
-    return "disabled" in (_mark(live, PRUNE), _mark(live, RECONCILE))
+def _reason_to_keep(component: str, live: Mapping[str, Any], unpruned: Container[str]) -> str:
+    if component in unpruned:
+        return f"component {component} has prune: false"
+    return next((f"{mark}: disabled" for mark in (PRUNE, RECONCILE) if _mark(live, mark) == "disabled"), "")
 
 
 def _mark(live: Mapping[str, Any], name: str) -> str:

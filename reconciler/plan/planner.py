@@ -8,7 +8,7 @@ from reconciler.environment.windows import OPEN
 from reconciler.model.plan import Plan
 from reconciler.plan import cases, holding, premature, renames
 from reconciler.plan.answers import answer
-from reconciler.plan.deletes import deletions, members
+from reconciler.plan.deletes import members, unwanted
 from reconciler.plan.graph import with_deletions
 from reconciler.plan.planid import plan_id
 from reconciler.plan.policy import refusals, waits
@@ -47,7 +47,8 @@ def make(
     applied |= dict(premature.reconsidered(applied, predictions, graph))
     owned = members(observation, environment)
     why = holding.reasons(environment, closed.components)
-    deleted = {change.id: change for change in holding.held(deletions(desired, observation, environment, owned), why)}
+    going, kept = unwanted(desired, observation, environment, owned)
+    deleted = {change.id: change for change in holding.held(going, why)}
     renamed = renames.told(applied, deleted, observation.live)
     applied |= {identity: renamed[identity] for identity in applied.keys() & renamed}
     deleted |= {identity: renamed[identity] for identity in deleted.keys() & renamed}
@@ -76,6 +77,7 @@ def make(
         refused,
         observation.inventories,
         (*desired.warnings, *dict.fromkeys(_remains(found, applied))),
+        kept,
     )
 
 

@@ -28,6 +28,7 @@ def plan_document(plan: Plan, requests: Mapping[str, int], commits: Mapping[tupl
         "environment": plan.environment,
         "revision": plan.revision,
         "plan": plan.id,
+        "acknowledgement": plan.acknowledgement or None,
         "summary": plan.summary,
         "requests": request_document(requests),
         "changes": [
@@ -39,7 +40,8 @@ def plan_document(plan: Plan, requests: Mapping[str, int], commits: Mapping[tupl
             {"component": item.component, "id": id_document(item.id), "notes": list(item.notes)}
             for item in plan.changes
             if item.action is Action.UNCHANGED and item.notes
-        ],
+        ]
+        + [{"component": item.component, "id": id_document(item.id), "notes": [item.note]} for item in plan.kept],
         "refusals": [
             {
                 "rule": item.rule,

@@ -8,7 +8,7 @@ import orjson
 
 from reconciler.model.plan import Action
 from reconciler.report.canvas import CONTROL
-from reconciler.report.text import plan_line, request_line
+from reconciler.report.text import kept_lines, plan_line, request_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,6 +43,7 @@ def _lines(plan: Plan, requests: Mapping[str, int]) -> Iterator[str]:
         if change.shown and change.action is Action.UNCHANGED:
             yield from _change(change)
             yield from (f"  - {note}" for note in change.notes)
+    yield from (f"- {line}" for line in kept_lines(plan))
     yield f"<sub>{request_line(requests)}</sub>"
 
 

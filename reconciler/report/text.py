@@ -10,13 +10,15 @@ from rich.text import Text
 
 from reconciler.model.outcome import Result
 from reconciler.model.plan import Action
+from reconciler.plan.words import listed
 from reconciler.report.canvas import one_line, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
 
+    from reconciler.model.identity import ObjectId
     from reconciler.model.origin import Origin
     from reconciler.model.outcome import Report
     from reconciler.model.plan import Change, FieldChange, FieldConflict, Plan
@@ -55,6 +57,10 @@ def draw_plan(console: Console, plan: Plan, requests: Mapping[str, int]) -> None
         console.print(f"\n{component}", style="bold")
         for change in changes:
             draw_change(console, change)
+    for line in kept_lines(plan):
+        console.print(f"\n{line}", style="dim", end="")
+    if plan.kept:
+        console.print()
     for warning in plan.warnings:
         console.print(Text.assemble(("\nwarning: ", "yellow"), warning), end="")
     if plan.warnings:
@@ -71,8 +77,9 @@ def draw_refusals(console: Console, plan: Plan) -> None:
         console.print()
         console.print(Text.assemble(("refused: ", "bold red"), refusal.message))
         console.print(f"  {refusal.hint}")
-        if refusal.acknowledgeable:
-            console.print(f"  or accept it as it is with: reconciler apply {plan.environment} --acknowledge {plan.id}")
+        if plan.acknowledgement:
+            told = f"reconciler apply {plan.environment} --acknowledge {plan.acknowledgement}"
+            console.print(f"  or accept it as it is with: {told}")
 
 
 def plan_line(plan: Plan) -> str:
@@ -86,6 +93,15 @@ def plan_line(plan: Plan) -> str:
     if not parts:
         return f"no changes: {rest}"
     return f"plan {plan.id}: " + ", ".join([*parts, rest])
+
+
+def kept_lines(plan: Plan) -> Iterator[str]:
+    """Yield what git no longer has and stays all the same, a line for each reason."""
+    by_note: dict[str, list[ObjectId]] = defaultdict(list)
+    for item in plan.kept:
+        by_note[item.note].append(item.id)
+    for note, ids in by_note.items():
+        yield f"{note}: {listed(ids)}"
 
 
 def request_line(requests: Mapping[str, int]) -> str:

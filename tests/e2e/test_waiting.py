@@ -57,10 +57,14 @@ def test_what_waits_is_not_written_and_can_be_acknowledged(
     assert [(item["rule"], item["acknowledgeable"]) for item in plan["refusals"]] == [("window", True)]
     answer = platform.expect(4, "apply", name, "--yes", "-o", "json")
     assert answer.json["refusals"] == plan["refusals"], "the plan, in the place of a report"
-    assert f"reconciler apply {name} --acknowledge {plan['plan']}" in answer.err
-    platform.expect(4, "apply", name, "--acknowledge", "0123456789abcdef")
+    assert plan["acknowledgement"] == f"{plan['plan']}+window"
+    assert f"reconciler apply {name} --acknowledge {plan['acknowledgement']}" in answer.err
+    platform.expect(4, "apply", name, "--acknowledge", "0123456789abcdef+window")
+    assert "denies changes" in platform.expect(4, "apply", name, "--acknowledge", plan["plan"]).out, (
+        "the id says no time"
+    )
     assert kubectl("get", "namespaces", name, "--ignore-not-found") == ""
-    platform.expect(0, "apply", name, "--acknowledge", plan["plan"])
+    platform.expect(0, "apply", name, "--acknowledge", plan["acknowledgement"])
     assert there() == 5
     platform.expect(0, "diff", name)  # with nothing to change there is nothing to refuse
 
@@ -76,7 +80,7 @@ def test_what_waits_is_not_written_and_can_be_acknowledged(
     write(platform, context, maps=1)
     refused = platform.expect(4, "apply", name, "--yes")
     assert "component data would lose 4 of the 5 objects that it owns" in refused.out
-    shrunken = platform.expect(4, "diff", name, "-o", "json").json["plan"]
+    shrunken = platform.expect(4, "diff", name, "-o", "json").json["acknowledgement"]
     write(platform, context, maps=2)  # something else than what was acknowledged
     platform.expect(4, "apply", name, "--acknowledge", shrunken)
     assert there() == 5

@@ -156,6 +156,7 @@ def picture(plan: Plan) -> str:
     for change in plan.changes:
         if change.action is not Action.UNCHANGED or change.problem or change.notes:
             lines += _drawn(change)
+    lines += [f"kept {item.component}: {item.id} ({item.reason})" for item in plan.kept]
     lines += [f"refused {item.rule}: {item.message}" for item in plan.refusals]
     return "\n".join(lines) + "\n" if lines else "nothing to do\n"
 

@@ -119,6 +119,17 @@ def test_a_component_that_loses_most_of_its_objects_is_refused() -> None:
     assert plan(allowed + text).refusals == ()
 
 
+def test_an_acknowledgement_of_deletions_is_none_of_a_window_that_has_closed() -> None:
+    """The id says nothing of the time of day, so that a window is accepted by name, and only where it is closed."""
+    made = scene(f"before: {{web: [{config_map('a')}, {config_map('b')}]}}\ngit: {{web: [{config_map('a')}]}}")
+    opened, closed = planned(made, max=0), planned(made, Windows("no window is open"), max=0)
+    assert (opened.acknowledgement, closed.acknowledgement) == (opened.id, f"{opened.id}+window")
+    assert opened.accepted(opened.acknowledgement)
+    assert opened.accepted(closed.acknowledgement), "the window has opened meanwhile"
+    assert closed.accepted(closed.acknowledgement)
+    assert not any(closed.accepted(given) for given in ("", opened.id, "window", f"{opened.id}+suspended"))
+
+
 def test_what_is_refused_is_part_of_the_id() -> None:
     """An acknowledgement of a budget is none of a protected kind."""
     made = scene(f"before: {{web: [{config_map('a')}, {config_map('b')}]}}\ngit: {{web: [{config_map('a')}]}}")

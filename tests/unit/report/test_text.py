@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import orjson
 
@@ -10,7 +11,7 @@ from reconciler.model.graph import ComponentEdge, Graph
 from reconciler.model.identity import ObjectId
 from reconciler.model.origin import Origin, Source
 from reconciler.model.outcome import Health, HealthState, Outcome, Report, Result
-from reconciler.model.plan import Action, Change, FieldChange, Plan, Refusal
+from reconciler.model.plan import Action, Change, FieldChange, Kept, Plan, Refusal
 from reconciler.model.resource import Resource
 from reconciler.model.tree import Map
 from reconciler.report.canvas import canvas
@@ -77,11 +78,31 @@ def test_unchanged_objects_are_counted_not_listed() -> None:
     assert "plan p-1: 1 to update, 1 to delete, 1 unchanged" in text
 
 
+def test_what_stays_though_git_no_longer_has_it_is_told_in_every_form() -> None:
+    """One line for a reason, however many objects; the document has each of them."""
+    disks = [
+        Kept("data", ObjectId("", "PersistentVolumeClaim", "shop", f"disk-{number}"), "why") for number in range(7)
+    ]
+    plan = replace(PLAN, kept=(*disks, Kept("logging", OLD, "another")))
+    named = ", ".join(f"PersistentVolumeClaim/disk-{number} -n shop" for number in range(5))
+    for text in (" ".join(drawn(plan).split()), plan_markdown(plan, REQUESTS)):
+        assert f"stays though git no longer has it (why): {named} and 2 more" in text
+        assert "stays though git no longer has it (another): Service/old -n logging" in text
+    noted = plan_document(plan, REQUESTS, {})["noted"]
+    assert [(item["id"]["name"], item["notes"]) for item in noted[6:]] == [
+        ("disk-6", ["stays though git no longer has it (why)"]),
+        ("old", ["stays though git no longer has it (another)"]),
+    ]
+
+
 def test_a_refusal_says_what_to_do() -> None:
     """Each refusal comes with its hint and, where it may be lifted, with the command that does."""
     text = drawn(PLAN)
     assert "refused: 11 objects would be deleted, 10 are allowed" in text
     assert "reconciler apply dev --acknowledge p-1" in text
+    foreign = Refusal("foreign-owner", "Service/old exists and belongs to helm", "list helm in policy.adopt", (OLD,))
+    both = replace(PLAN, refusals=(*PLAN.refusals, foreign))
+    assert "--acknowledge" not in drawn(both), "it would not be of use"
 
 
 def test_piped_text_has_no_escape_codes_and_no_wrapping() -> None:
