@@ -15,6 +15,7 @@ from reconciler.cluster import kubeconfig as kubeconfig_file
 from reconciler.cluster.documents import Documents, index_key, needed
 from reconciler.cluster.requests import IN_FLIGHT, Request, Requests
 from reconciler.cluster.transport import READ_SECONDS, Transport
+from reconciler.cluster.wire import encoded
 from reconciler.errors import NotFound, NotJson, Unavailable
 from reconciler.model.api import WatchEvent
 from reconciler.model.applyset import FIELD_MANAGER
@@ -32,7 +33,7 @@ PAGE = 500
 WATCH_SECONDS = 290  # a little less than what proxies usually allow
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 BRIEF = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
-APPLY = "application/apply-patch+yaml"  # JSON is YAML
+APPLY = "application/apply-patch+yaml"
 PATCHES = {"json": "application/json-patch+json", "merge": "application/merge-patch+json"}
 
 
@@ -230,7 +231,7 @@ class KubeCluster:
         path = resource.path(*_place(body))
         verb: Literal["dry_run", "apply"] = "dry_run" if dry_run else "apply"
         accept = BRIEF if brief else "application/json"
-        return await self._object(Request(verb, "PATCH", path, query, orjson.dumps(body), APPLY, accept=accept))
+        return await self._object(Request(verb, "PATCH", path, query, encoded(body), APPLY, accept=accept))
 
     async def create(self, resource: ApiResource, body: Body) -> Body:
         """Create one object; sent again only where it certainly did not arrive."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from reconciler.model.path import Keyed
-from reconciler.model.schema import MISSING, ListType, Schema
+from reconciler.model.schema import MISSING, ListType, Schema, Type
 from reconciler.plan.equality import empty, same_scalar, same_value, zero
 from reconciler.plan.managed import element_key, own_fields
 
@@ -78,10 +78,23 @@ def _key_defaults(schema: Schema, element: Schema) -> list[tuple[str, Any]]:
 def _same_entry(wanted: Any, owned: Fields | None, live: Any, schema: Schema) -> bool | None:
     """Compare one entry; None: different, else whether it used up an owned field."""
     if wanted is None or wanted == []:
-        return (owned is not None) if empty(live) or owned is None else None
+        if empty(live):
+            return owned is not None
+        return False if owned is None and _never_owned(wanted, schema) else None
     if owned is None:
         return None
     return _same_content(wanted, owned, live, schema) or None
+
+
+def _never_owned(wanted: Any, schema: Schema) -> bool:
+    """Whether an empty value says nothing, so that what others put there is theirs; else they took it from us.
+
+    An apply owns a field that has no entries where it is a value of its own (`ingress: []` of a NetworkPolicy), and owns
+    entries only, here none, where others may add theirs (`doList`, `doMap`).
+    """
+    if wanted is None:
+        return (schema.type is Type.OBJECT and not schema.atomic) or schema.list_type is not ListType.ATOMIC
+    return schema.list_type is not ListType.ATOMIC
 
 
 def _same_content(wanted: Any, owned: Fields, live: Any, schema: Schema) -> bool:

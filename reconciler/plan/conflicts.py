@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.model import tree
 from reconciler.model.path import format_path
 from reconciler.model.plan import FieldConflict
-from reconciler.model.schema import MISSING
+from reconciler.model.schema import MISSING, ListType, Schema
 from reconciler.plan import mask
 from reconciler.plan.differences import at, differences, indexed
 from reconciler.plan.ignore import remove
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from reconciler.errors import Conflict
     from reconciler.model.path import FieldPath
     from reconciler.model.resource import Resource
-    from reconciler.model.schema import Schema
     from reconciler.model.tree import Map
     from reconciler.plan.managed import Entry
 
@@ -84,7 +83,9 @@ def find(
         return ()
     found: dict[tuple[FieldPath, str, str], Clash] = {}
     for difference in differences(live, wanted, schema):
-        if difference.new is MISSING or difference.path[0] in ("apiVersion", "kind", "status"):
+        if difference.path[0] in ("apiVersion", "kind", "status"):
+            continue
+        if difference.new is MISSING and not _emptied(wanted, difference.path, schema):
             continue
         path = tuple(itertools.takewhile(lambda step: not isinstance(step, int), difference.path))
         theirs = at(live, path, schema)
@@ -95,6 +96,14 @@ def find(
                 key = (held, entry.manager, entry.subresource)
                 found[key] = Clash(held, entry, value, stance(entry, policy, taken))
     return tuple(found.values())
+
+
+def _emptied(wanted: Mapping[str, Any], path: FieldPath, schema: Schema) -> bool:
+    """Whether git says that a list is to be empty, and means the whole of it: `ingress: []` of a NetworkPolicy."""
+    found = schema
+    for step in path:
+        found = found.child(step) if isinstance(step, str) else found.items or Schema()
+    return found.list_type is ListType.ATOMIC and at(wanted, path, schema) == []
 
 
 def winnable(error: Conflict, live: Mapping[str, Any], policy: Policy, taken: Sequence[str] = ()) -> bool:

@@ -27,9 +27,10 @@ _EXCEPT: Final = re.compile(r"fields other than (.*?) are forbidden|except (.*?)
 def refused(error: ClusterError, schema: Schema) -> bool:
     """Whether the server refuses a change because of a field that may not change.
 
-    The schema tells the rules of custom kinds that compare with the old value, whatever their message.
+    The schema tells the rules of custom kinds that compare with the old value, whatever their message. What a webhook or an
+    admission policy denies is no such field, whatever its words: it may be about who changes it, or when.
     """
-    if not isinstance(error, Invalid | Forbidden) or isinstance(error, Conflict):
+    if not isinstance(error, Invalid | Forbidden) or isinstance(error, Conflict) or error.denied:
         return False
     return _SIGNS.search(str(error)) is not None or any(_fixed(cause, schema) for cause in _causes(error))
 

@@ -109,8 +109,7 @@ class _Document:
         """Return one node; its properties are made when they are asked for."""
         reference = raw.get("$ref") or _only_reference(raw)
         if reference is not None:
-            found = self._component(reference.rpartition("/")[2])
-            return replace(found, default=raw["default"]) if "default" in raw else found
+            return _overridden(self._component(reference.rpartition("/")[2]), raw)
         properties, values, items = raw.get("properties", {}), raw.get("additionalProperties"), raw.get("items")
         kind = _type(raw)
         return Schema(
@@ -172,6 +171,15 @@ def _only_reference(raw: Raw) -> str | None:
     parts: list[Raw] = raw.get("allOf") or []
     reference = parts[0].get("$ref") if len(parts) == 1 else None
     return reference if isinstance(reference, str) else None
+
+
+def _overridden(found: Schema, raw: Raw) -> Schema:
+    """Return a component with what a field that refers to it says of itself: `claimRef` of a PersistentVolume is granular."""
+    if "default" in raw:
+        found = replace(found, default=raw["default"])
+    if "x-kubernetes-map-type" in raw:
+        found = replace(found, atomic=raw["x-kubernetes-map-type"] == "atomic")
+    return found
 
 
 def _type(raw: Raw) -> Type:

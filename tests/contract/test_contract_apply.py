@@ -32,6 +32,30 @@ async def test_a_brief_answer_is_the_metadata_alone(lab: Lab) -> None:
         await lab.apply(lab.config_map(data={"a": "2"}), "bob", brief=True)
 
 
+@pytest.mark.parametrize(
+    "text", ["a\u0085b", "[ \u2029 ]", "\u2028", "\x7f\x80\x9b", "\ufeff", "\uffff", "\u00a0\U0001f600"]
+)
+async def test_text_arrives_as_it_is(lab: Lab, text: str) -> None:
+    """Whatever reads the request, be it as YAML: line breaks and controls of Unicode are characters like others."""
+    made = await lab.apply(lab.config_map(data={"a": text}))
+    assert made["data"] == {"a": text}
+
+
+async def test_what_has_no_entries_is_owned_where_it_is_a_value_of_its_own(lab: Lab) -> None:
+    """Not where others may add entries of theirs."""
+    deployment, template = lab.deployment(), lab.deployment()["spec"]["template"]
+    template["spec"] |= {"tolerations": [], "imagePullSecrets": [], "nodeSelector": None}
+    deployment["spec"] |= {"template": template, "paused": None}
+    made = await lab.cluster.apply(lab.kind("Deployment", "apps"), deployment, field_manager="alice")
+    fields = owned(made, "alice")
+    assert fields is not None
+    mine = fields["f:spec"]
+    assert "f:tolerations" in mine["f:template"]["f:spec"]
+    assert "f:imagePullSecrets" not in mine["f:template"]["f:spec"]
+    assert "f:paused" in mine
+    assert "f:nodeSelector" in mine["f:template"]["f:spec"]
+
+
 async def test_applying_the_same_again_changes_nothing(lab: Lab) -> None:
     made = await lab.apply(lab.config_map(data={"a": "1"}))
     assert await lab.apply(lab.config_map(data={"a": "1"})) == made

@@ -87,6 +87,30 @@ def test_what_others_add_is_theirs() -> None:
     assert same(wanted, live)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "edit", "expected"),
+    [
+        ("kind: NetworkPolicy, apiVersion: networking.k8s.io/v1, spec: {podSelector: {}, ingress: []}", {"spec": {"ingress": [{}]}}, False),
+        ("kind: NetworkPolicy, apiVersion: networking.k8s.io/v1, spec: {podSelector: {}, ingress: []}", {}, True),
+        ("kind: ServiceAccount, apiVersion: v1, secrets: []", {"secrets": [{"name": "a"}]}, True),
+        ("kind: ConfigMap, apiVersion: v1, data: {a: null}", {"data": {"a": "theirs"}}, False),
+    ],
+)  # fmt: skip
+def test_what_others_put_where_git_has_nothing(wanted: str, edit: dict[str, Any], expected: bool) -> None:
+    """It is drift where the empty value was ours, as in a policy that denies all; else it is theirs."""
+    made = cluster()
+    text = body(f"{{metadata: {{name: a, namespace: shop, labels: {{a: b}}}}, {wanted}}}")
+    made.seed_apply(text)
+    live = made.edit(text["kind"], "shop", "a", edit)
+    assert same(text, live) is expected
+
+
+def test_a_field_says_itself_whether_its_map_is_one_value() -> None:
+    """`claimRef` refers to ObjectReference, which is atomic, and is granular: the controller adds to it what it knows."""
+    volume = Schemas(DOCUMENTS).of(GroupVersionKind("", "v1", "PersistentVolume")).child("spec")
+    assert not volume.child("claimRef").atomic
+
+
 KEYS = st.text("abc./-", min_size=1, max_size=4)
 VALUES = st.dictionaries(KEYS, st.text(max_size=4), max_size=4)
 

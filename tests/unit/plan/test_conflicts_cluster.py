@@ -14,6 +14,7 @@ from reconciler.errors import Conflict
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.origin import Source
 from reconciler.model.path import format_path
+from reconciler.plan.compare import unchanged
 from reconciler.plan.conflicts import find, settle
 from reconciler.plan.openapi import Schemas
 from tests.unit.plan.scene import plain, resource
@@ -89,6 +90,59 @@ async def test_the_server_names_what_was_found(cluster: KubeCluster) -> None:
     policy = Policy(conflicts=(ManagerStance("*", "yield"),))
     settled = settle(wanted, live, schema, policy)
     await cluster.apply(served["Deployment"], plain(settled.body), field_manager=FIELD_MANAGER, dry_run=True)
+
+
+DENY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: NAMESPACE}
+spec: {podSelector: {}, policyTypes: [Ingress], ingress: []}
+"""
+VOLUME = """
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: NAMESPACE}
+spec:
+  storageClassName: manual
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  hostPath: {path: /data}
+  claimRef: {namespace: NAMESPACE, name: data}
+"""
+
+
+async def test_an_empty_list_that_somebody_filled_is_drift(cluster: KubeCluster) -> None:
+    """A policy that denies all and was opened by hand."""
+    namespace = f"plan-{uuid.uuid4().hex[:6]}"
+    served = {item.kind: item for item in (await cluster.discover()).preferred.values()}
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await cluster.apply(served["Namespace"], space, field_manager=FIELD_MANAGER)
+    wanted, kind = web(DENY, namespace), served["NetworkPolicy"]
+    schema = Schemas(await cluster.openapi(["networking.k8s.io/v1"])).of(wanted.gvk)
+    live = await cluster.apply(kind, plain(wanted.body), field_manager=FIELD_MANAGER)
+    assert unchanged(wanted.body, live, schema)
+    opened: dict[str, Any] = {"spec": {"ingress": [{}]}}
+    live = await cluster.patch(kind, namespace, "deny", opened, kind="merge", field_manager="kubectl-edit")
+    assert not unchanged(wanted.body, live, schema)
+    assert settle(wanted, live, schema, Policy()).force
+    opened["spec"]["ingress"].append({"ports": [{"port": 80}]})
+    live = await cluster.patch(kind, namespace, "deny", opened, kind="merge", field_manager="an-operator")
+    assert [item.path for item in settle(wanted, live, schema, Policy()).refused] == ["spec.ingress"]
+    assert "ingress" not in settle(wanted, live, schema, Policy(conflicts="yield")).body["spec"]
+
+
+async def test_what_a_controller_adds_to_a_reference_is_no_conflict(cluster: KubeCluster) -> None:
+    """A volume that git binds to a claim: the binder completes the reference, whose schema is atomic elsewhere."""
+    name = f"plan-{uuid.uuid4().hex[:6]}"
+    served = {item.kind: item for item in (await cluster.discover()).preferred.values()}
+    wanted, kind = web(VOLUME, name), served["PersistentVolume"]
+    schema = Schemas(await cluster.openapi(["v1"])).of(wanted.gvk)
+    await cluster.apply(kind, plain(wanted.body), field_manager=FIELD_MANAGER)
+    bound = {"spec": {"claimRef": {"uid": str(uuid.uuid4()), "kind": "PersistentVolumeClaim", "apiVersion": "v1"}}}
+    live = await cluster.patch(kind, "", name, bound, kind="merge", field_manager="kube-controller-manager")
+    assert unchanged(wanted.body, live, schema)
+    assert find(wanted.body, live, schema, Policy()) == ()
+    await cluster.delete(kind, "", name, uid=live["metadata"]["uid"])
 
 
 async def others_change_it(cluster: KubeCluster, served: Any, namespace: str) -> None:

@@ -52,6 +52,20 @@ def test_an_object_is_made_anew_where_that_is_all_that_is_wrong() -> None:
     assert change(refusal(FIXED)).action is Action.REPLACE
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied request: objects cannot be changed before Monday",
+        'admission webhook "guard.example.com" denied the request: field is immutable',
+    ],
+)
+def test_what_admission_denies_is_no_field_that_may_not_change(words: str) -> None:
+    """A freeze keeps everybody from changing an object; deleting it would be the opposite of what it is for."""
+    found = change(Invalid(f'jobs.batch "a" is forbidden: {words}', status=422, reason="Invalid"))
+    assert found.action is Action.UPDATE
+    assert words in found.problem
+
+
 def test_an_object_that_would_be_invalid_all_the_same_is_not_deleted() -> None:
     """A selector and a typo in one commit: the old object stays, and both are told."""
     found = change(refusal(WRONG, FIXED))
