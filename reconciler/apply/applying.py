@@ -11,6 +11,7 @@ from reconciler.apply.explain import explain
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
 from reconciler.apply.kinds import PATIENCE, PAUSE
+from reconciler.apply.needed import StillNeeded, require_free
 from reconciler.apply.schedule import Need, Schedule, State
 from reconciler.apply.waits import Goal, Wait
 from reconciler.apply.work import acts
@@ -157,6 +158,9 @@ class Applying:
         except ClusterError as error:
             self._work.ledger.failed(change, secrecy.rejection(item.group_kind, error))
             self._schedule.failed(item)
+        except StillNeeded as error:
+            self._work.ledger.failed(change, str(error))
+            self._schedule.failed(item)
         else:
             self._work.ledger.applied(change)
             self._schedule.applied(item)
@@ -194,6 +198,7 @@ class Applying:
             raise NotFound(f"the server no longer serves {change.id.group_kind}: run again, the plan is out of date")
         if change.resource is not None:
             await trial.require_accepted(work.cluster, await work.kinds.find(change.resource.gvk), change.resource)
+        await require_free(work.cluster, work.kinds, kind, change.id)
         version = change.resource_version
         for attempt in range(ATTEMPTS):
             try:

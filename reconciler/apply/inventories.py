@@ -22,13 +22,14 @@ from reconciler.model.applyset import (
     parent_id,
 )
 from reconciler.model.identity import ObjectId
+from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reconciler.apply.work import Work
     from reconciler.model.identity import GroupKind
-    from reconciler.model.plan import Change
+    from reconciler.model.plan import Change, Plan
 
 
 async def widen(work: Work) -> tuple[dict[str, Inventory], dict[str, str]]:
@@ -53,7 +54,7 @@ async def widen(work: Work) -> tuple[dict[str, Inventory], dict[str, str]]:
         else:
             current[component] = new
 
-    touched = [item for item in by_component.items() if any(map(_writes, item[1]))]
+    touched = [item for item in by_component.items() if any(map(_writes, item[1])) or _lost(work.plan, *item)]
     await asyncio.gather(*(widen_one(component, changes) for component, changes in touched))
     return current, problems
 
@@ -136,6 +137,13 @@ async def _delete_parent(work: Work, inventory: Inventory) -> None:
         )
     except (NotFound, Conflict):
         return  # gone, or changed just now: the next run looks again
+
+
+def _lost(plan: Plan, component: str, changes: Iterable[Change]) -> bool:
+    """Whether a component that has objects in the cluster has no inventory of them; a plan that writes nothing leaves it so."""
+    if plan.empty or component in plan.inventories:
+        return False
+    return any(change.uid and change.action is Action.UNCHANGED and not change.problem for change in changes)
 
 
 def _writes(change: Change) -> bool:

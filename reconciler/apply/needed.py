@@ -29,6 +29,15 @@ CLAIMS: Final = ApiResource("", "v1", "PersistentVolumeClaim", "persistentvolume
 _MADE: Final = frozenset((("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")))
 """What the control plane makes in every Namespace."""
 
+_LOSING: Final = frozenset(
+    (
+        GroupKind("", "Namespace"),
+        GroupKind("", "PersistentVolumeClaim"),
+        GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"),
+    )
+)
+"""Kinds of which a new object does not give back what the old one took along."""
+
 _PASSING: Final = frozenset(
     (GroupKind("", "Event"), GroupKind("events.k8s.io", "Event"), GroupKind("coordination.k8s.io", "Lease"))
 )
@@ -40,6 +49,25 @@ class Users(NamedTuple):
 
     names: str
     kinds: frozenset[GroupKind]
+
+
+class StillNeeded(Exception):
+    """An object is needed by others that would be lost with it, or for longer than was to be waited."""
+
+
+async def require_free(cluster: Cluster, kinds: Kinds, kind: ApiResource, target: ObjectId) -> None:
+    """Raise StillNeeded where an object that is to be made anew would take others along. Raises ClusterError."""
+    if target.group_kind not in _LOSING:
+        return
+    try:
+        body = await cluster.get(kind, target.namespace, target.name)
+    except NotFound:
+        return
+    users = await needed_by(cluster, kinds, target, body)
+    if users.names:
+        raise StillNeeded(
+            f"left as it is, since what needs it would be lost with it: {users.names}; take that away first"
+        )
 
 
 async def needed_by(

@@ -15,7 +15,7 @@ from reconciler.apply.attempts import ATTEMPTS, pause
 from reconciler.apply.blocked import blocked_by
 from reconciler.apply.feed import Scope
 from reconciler.apply.flow import Flow
-from reconciler.apply.needed import needed_by
+from reconciler.apply.needed import StillNeeded, needed_by
 from reconciler.apply.schedule import Need, Schedule, State
 from reconciler.apply.waits import Goal, Wait
 from reconciler.errors import ClusterError, Conflict, NotFound
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change
 
 PAUSE = 2.0  # seconds between two looks at what needs an object of a protected kind
-
-
-class StillNeeded(Exception):
-    """An object of a protected kind is needed by others for longer than was to be waited."""
 
 
 class Pruning:

@@ -16,6 +16,7 @@ from reconciler.model.api import ApiResource
 from reconciler.model.applyset import (
     ENVIRONMENT_LABEL,
     ID_LABEL,
+    PART_OF_LABEL,
     SYSTEM_NAMESPACE,
     Inventory,
     foreign,
@@ -27,7 +28,7 @@ from reconciler.model.identity import GroupKind, ObjectId
 from reconciler.model.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping
+    from collections.abc import Awaitable, Container, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.cluster.port import Cluster
     from reconciler.model.api import Discovery
@@ -95,6 +96,9 @@ async def _observed(cluster: Cluster, desired: Desired, selector: str, begun: Be
     )
     for found in lists:
         _merge(live, found, wanted)
+    if _lost(live.values(), inventories.values()):
+        for found in await _elsewhere(cluster, selector, discovery, {CONFIG_MAPS.gvk.group_kind, *_kinds(resources)}):
+            _merge(live, found, wanted)
     namespaces = await _adopt_unlabelled(cluster, wanted, discovery, live)
     return Observation(
         discovery,
@@ -104,6 +108,32 @@ async def _observed(cluster: Cluster, desired: Desired, selector: str, begun: Be
         documents,
         frozenset(item.gvk.group_kind for item in wanted.values() if item.gvk not in discovery.resources),
     )
+
+
+def _kinds(resources: Iterable[ApiResource]) -> Iterator[GroupKind]:
+    return (resource.gvk.group_kind for resource in resources)
+
+
+def _lost(bodies: Iterable[Mapping[str, Any]], inventories: Iterable[Inventory]) -> bool:
+    """Whether there are members of a set whose inventory is gone: nobody knows of which kinds it has others."""
+    known = {inventory.set_id for inventory in inventories}
+    sets = {(body["metadata"].get("labels") or {}).get(PART_OF_LABEL, "") for body in bodies}
+    return not sets <= {*known, ""}
+
+
+async def _elsewhere(
+    cluster: Cluster, selector: str, discovery: Discovery, known: Container[GroupKind]
+) -> Sequence[Live]:
+    """Read what we own of every other kind. What may not be read we cannot have applied."""
+
+    async def look(resource: ApiResource) -> Live:
+        try:
+            return await _listed(cluster, resource, selector)
+        except (Forbidden, NotFound):
+            return {}
+
+    kinds = [item for item in discovery.preferred.values() if "list" in item.verbs and item.gvk.group_kind not in known]
+    return await asyncio.gather(*map(look, kinds))
 
 
 async def _taken(cluster: Cluster, environment: str, components: Iterable[str]) -> list[dict[str, Any]]:

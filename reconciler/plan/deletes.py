@@ -44,11 +44,17 @@ def members(observation: Observation, environment: Environment) -> dict[ObjectId
 
 
 def unwanted(
-    desired: Desired, observation: Observation, environment: Environment, owned: Mapping[ObjectId, str]
+    desired: Desired,
+    observation: Observation,
+    environment: Environment,
+    owned: Mapping[ObjectId, str],
+    *,
+    waiting: Container[str] = (),
 ) -> tuple[tuple[Change, ...], tuple[Kept, ...]]:
     """Return what becomes of the members that git no longer wants, in no order yet.
 
-    Each is deleted, or released where it is marked as an orphan, or kept where its own mark or its component says so.
+    Each is deleted, or released where it is marked as an orphan, or kept where its own mark or its component says so. Of
+    components that are `waiting` nothing is to go now, not with its Namespace either.
     """
     wanted = {resource.id for _, resource in desired.resources}
     unpruned = {component.name for component in environment.spec.components if not component.prune}
@@ -62,7 +68,9 @@ def unwanted(
     released = {
         identity for identity in left if identity not in stays and _mark(observation.live[identity], PRUNE) == "orphan"
     }
-    holders, protect = _Holders([*wanted, *stays, *released], observation), environment.policy.deletions.protect
+    waits = {identity for identity, component in left.items() if component in waiting}
+    holders = _Holders([*wanted, *stays, *released, *waits], observation)
+    protect = environment.policy.deletions.protect
     going = tuple(
         _release(identity, component, observation.live[identity])
         if identity in released

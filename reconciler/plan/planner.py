@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.environment.windows import OPEN
-from reconciler.model.plan import Plan
+from reconciler.model.plan import Action, Plan
 from reconciler.plan import cases, holding, premature, renames
 from reconciler.plan.answers import answer
 from reconciler.plan.deletes import members, unwanted
@@ -47,7 +47,7 @@ def make(
     applied |= dict(premature.reconsidered(applied, predictions, graph))
     owned = members(observation, environment)
     why = holding.reasons(environment, closed.components)
-    going, kept = unwanted(desired, observation, environment, owned)
+    going, kept = unwanted(desired, observation, environment, owned, waiting=why)
     deleted = {change.id: change for change in holding.held(going, why)}
     renamed = renames.told(applied, deleted, observation.live)
     applied |= {identity: renamed[identity] for identity in applied.keys() & renamed}
@@ -64,6 +64,7 @@ def make(
             environment,
             [case for case in found if case.component not in why],
             [change for change in deleted.values() if not change.held],
+            [change for change in changes if change.action is Action.REPLACE and not change.held],
             owned,
         ),
         *waits(environment, changes, closed.environment),
@@ -76,9 +77,18 @@ def make(
         whole,
         refused,
         observation.inventories,
-        (*desired.warnings, *dict.fromkeys(_remains(found, applied))),
+        (*desired.warnings, *_lost(owned, observation), *dict.fromkeys(_remains(found, applied))),
         kept,
     )
+
+
+def _lost(owned: Mapping[ObjectId, str], observation: Observation) -> Iterator[str]:
+    """Yield the components that have objects in the cluster and no inventory of them any more."""
+    for component in sorted({*owned.values()} - observation.inventories.keys()):
+        yield (
+            f"the inventory of component {component} is gone, though objects of it are there: every kind was looked "
+            "through for more of them; the next apply that changes something writes it again"
+        )
 
 
 def _remains(found: Sequence[Case], applied: Mapping[ObjectId, Change]) -> Iterator[str]:

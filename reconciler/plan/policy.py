@@ -38,14 +38,16 @@ def refusals(
     environment: Environment,
     cases: Sequence[Case],
     deletions: Sequence[Change],
+    replaced: Sequence[Change],
     owned: Mapping[ObjectId, str],
 ) -> tuple[Refusal, ...]:
-    """Return every reason to refuse, so that all are told at once."""
+    """Return every reason to refuse, so that all are told at once; `replaced` are objects that are to be made anew."""
     return (
         *_foreign(cases),
         *_emptied(desired, environment, owned),
         *_shrunken(desired, environment, deletions, owned),
         *_protected(environment, deletions),
+        *_protected_anew(environment, replaced),
         *_budget(environment, deletions, owned),
     )
 
@@ -110,6 +112,22 @@ def _protected(environment: Environment, deletions: Sequence[Change]) -> Iterato
             f"{listed(ids)} would be deleted, and {kind} is a protected kind",
             "bring it back, or keep it with the annotation reconciler.dev/prune: disabled (or orphan) on the live "
             "object; accepted, it is deleted after everything else is gone, and only if nothing needs it any more",
+            tuple(ids),
+            acknowledgeable=True,
+        )
+
+
+def _protected_anew(environment: Environment, replaced: Sequence[Change]) -> Iterator[Refusal]:
+    protected = environment.policy.deletions.protect
+    by_kind: dict[str, list[ObjectId]] = {}
+    for change in replaced:
+        if change.id.kind in protected and not change.problem:
+            by_kind.setdefault(change.id.kind, []).append(change.id)
+    for kind, ids in by_kind.items():
+        yield Refusal(
+            "protected",
+            f"{listed(ids)} would be deleted and made anew, and {kind} is a protected kind",
+            "change back what may not change; accepted, it is deleted only if nothing is lost that needs it",
             tuple(ids),
             acknowledgeable=True,
         )

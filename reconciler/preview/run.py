@@ -163,7 +163,8 @@ def _expected(
     """Return what the policy will refuse if the cluster is as the base says."""
     owned = {item.id: component for component, item in base.resources}
     deletions = tuple(item for item in changes if item.action is Action.DELETE and not item.notes)
-    return policy.refusals(head, environment, (), deletions, owned)
+    replaced = tuple(item for item in changes if item.action is Action.REPLACE)
+    return policy.refusals(head, environment, (), deletions, replaced, owned)
 
 
 def _settings(name: str, base: Side, head: Side) -> Iterator[FieldChange]:

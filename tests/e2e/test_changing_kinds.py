@@ -121,6 +121,34 @@ def test_a_rule_that_compares_with_the_old_value_makes_a_field_immutable(shop: P
     assert "reconciler.dev/replace" in thing["problem"]
 
 
+def test_a_definition_with_objects_is_not_made_anew(shop: Platform, kubectl: Callable[..., str]) -> None:
+    """They would be lost with it, those of others too; without any it is made anew."""
+    name = f"things.{shop.name}.example.com"
+    kubectl(
+        "create", "-f", "-", stdin=THINGS.replace("%N", shop.name).replace("%S", "size: s").replace(": a", ": theirs")
+    )
+    anew = KINDS.replace("%F", "size").replace("scope: Namespaced", "scope: Cluster")
+    anew = anew.replace(
+        "metadata: {name: things", "metadata: {annotations: {reconciler.dev/replace: allowed}, name: things"
+    )
+    shop.write(
+        {
+            "environments/%N/kinds/kinds.yaml": anew,
+            "environments/%N/web/kustomization.yaml": "resources: [web.yaml]\n",
+        }
+    )
+    before = kubectl("get", "crd", name, "-o", "jsonpath={.metadata.uid}")
+    told = shop.expect(1, "apply", shop.name, "--yes", "-o", "json").json
+    (failed,) = (item for item in told["objects"] if item["result"] == "failed")
+    assert (
+        f"what needs it would be lost with it: Thing/a -n {shop.name}, Thing/theirs -n {shop.name}" in failed["message"]
+    )
+    assert kubectl("get", "crd", name, "-o", "jsonpath={.metadata.uid}") == before
+    kubectl("delete", "thing", "--all", "-n", shop.name)
+    shop.expect(0, "apply", shop.name, "--yes")
+    assert kubectl("get", "crd", name, "-o", "jsonpath={.spec.scope}") == "Cluster"
+
+
 def test_what_could_not_be_made_anew_is_not_deleted(shop: Platform, kubectl: Callable[..., str]) -> None:
     """Neither where it is invalid beside, nor where a policy refuses the new object and let the old one in."""
 

@@ -275,6 +275,29 @@ async def test_the_lease_keeps_a_second_writer_out(site: Site) -> None:
         assert waited == ["ada"]
 
 
+async def test_a_lost_inventory_loses_nothing(site: Site) -> None:
+    """Somebody deleted both: what git no longer has is found in every kind and goes, and both are there again."""
+    account = f"apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: web, namespace: {site.name}}}\n---\n"
+    await site.apply({"base": site.base(), "web": site.config("a") + account, "more": site.config("b")})
+    names = [f"{site.name}.{component}" for component in ("base", "web", "more")]
+    kind = (await site.cluster.discover()).preferred[GroupKind("", "ConfigMap")]
+    for name in names:
+        body = await site.cluster.get(kind, SYSTEM_NAMESPACE, name)
+        await site.cluster.delete(kind, SYSTEM_NAMESPACE, name, uid=body["metadata"]["uid"])
+    parts = {"base": site.base(), "web": site.config("a"), "more": site.config("b")}
+    made = (await planned(site.cluster, site.name, parts, {})).plan
+    assert [(str(change.action), change.id.kind) for change in made.changes if change.acts] == [
+        ("delete", "ServiceAccount")
+    ]
+    assert len(made.warnings) == 3
+    report = await site.apply(parts)
+    assert not report.failed
+    assert await site.members(GroupKind("", "ServiceAccount")) == set()
+    for name in names:
+        assert await site.cluster.get(kind, SYSTEM_NAMESPACE, name)
+    assert (await planned(site.cluster, site.name, parts, {})).plan.warnings == ()
+
+
 async def test_a_thousand_objects_go_and_come_with_one_write_each(site: Site) -> None:
     """First apply of 1,000 ConfigMaps, a run that changes nothing, prune of 500 until gone."""
     names = [f"item-{number}" for number in range(1000)]

@@ -119,6 +119,21 @@ def test_a_component_that_loses_most_of_its_objects_is_refused() -> None:
     assert plan(allowed + text).refusals == ()
 
 
+def test_what_waits_is_not_deleted_with_its_namespace() -> None:
+    """The Namespace of another component: its delete would take along what the suspended one still has."""
+    text = f"""
+environment: {{components: [{{name: web, suspend: true}}, {{name: spaces}}], policy: {{deletions: {{protect: []}}}}}}
+before:
+  web: [{config_map("a")}, {config_map("gone")}]
+  spaces: [{{apiVersion: v1, kind: Namespace, metadata: {{name: shop}}}}]
+git: {{web: []}}
+"""
+    made = plan(text)
+    assert told(made) == {"a": "delete held", "gone": "delete held", "shop": "delete"}
+    (space,) = (change for change in made.changes if change.id.kind == "Namespace")
+    assert "would take along what is to stay (ConfigMap/a -n shop, ConfigMap/gone -n shop)" in space.problem
+
+
 def test_an_acknowledgement_of_deletions_is_none_of_a_window_that_has_closed() -> None:
     """The id says nothing of the time of day, so that a window is accepted by name, and only where it is closed."""
     made = scene(f"before: {{web: [{config_map('a')}, {config_map('b')}]}}\ngit: {{web: [{config_map('a')}]}}")

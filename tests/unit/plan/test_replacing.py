@@ -28,6 +28,16 @@ git:
     metadata: {name: a, namespace: shop, annotations: {reconciler.dev/replace: allowed}}
     spec: {suspend: false}
 """
+CLAIM = """
+before:
+  web: [{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {storageClassName: a}}]
+git:
+  web:
+  - apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata: {name: data, namespace: shop, annotations: {reconciler.dev/replace: allowed}}
+    spec: {storageClassName: b}
+"""
 FIXED = ("spec.template", "Invalid value: {}: field is immutable")
 WRONG = ("spec.template.spec.containers[0].image", "Required value")
 
@@ -64,6 +74,22 @@ def test_what_admission_denies_is_no_field_that_may_not_change(words: str) -> No
     found = change(Invalid(f'jobs.batch "a" is forbidden: {words}', status=422, reason="Invalid"))
     assert found.action is Action.UPDATE
     assert words in found.problem
+
+
+def test_making_a_protected_object_anew_is_deleting_it() -> None:
+    """It needs the same acknowledgement: the data of a claim does not come back with a new claim."""
+    made = scene(CLAIM)
+    desired = mark.marked(made.desired)
+    observation = asyncio.run(made.observation())
+    fixed = Invalid(
+        "is invalid", status=422, details={"causes": [{"field": "spec.storageClassName", "message": FIXED[1]}]}
+    )
+    predictions = {desired.components["web"][0].id: Prediction(error=fixed)}
+    found = planner.make(desired, observation, made.environment, predictions, graph.build(desired, made.environment))
+    assert [change.action for change in found.changes] == [Action.REPLACE]
+    (refusal,) = found.refusals
+    assert (refusal.rule, refusal.acknowledgeable) == ("protected", True)
+    assert refusal.message.startswith("PersistentVolumeClaim/data -n shop would be deleted and made anew")
 
 
 def test_an_object_that_would_be_invalid_all_the_same_is_not_deleted() -> None:
