@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from reconciler.apply import adoption, generating, secrecy, trial
+from reconciler.apply import adoption, bound, generating, secrecy, trial
 from reconciler.apply.attempts import ATTEMPTS, pause
 from reconciler.apply.explain import explain
 from reconciler.apply.feed import Scope
@@ -172,16 +172,24 @@ class Applying:
         if change.takeover is not None and change.action is not Action.REPLACE:
             await adoption.adopt(work.cluster, kind, change.id, change.takeover)
         wanted = await generating.filled(work, resource)
-        deadline = clock.monotonic() + PATIENCE
+        deadline, version, tries = clock.monotonic() + PATIENCE, change.resource_version, 0
         while True:
+            body = bound.to_what_was_planned(change, wanted, version)
             try:
-                return await work.cluster.apply(
-                    kind, wanted, field_manager=FIELD_MANAGER, force=change.force, brief=not self._awaited(change)
+                made = await work.cluster.apply(
+                    kind, body, field_manager=FIELD_MANAGER, force=change.force, brief=not self._awaited(change)
                 )
-            except (NotFound, Invalid) as error:
+            except (NotFound, Invalid, Conflict) as error:
+                if bound.outdated(change, error) and tries < ATTEMPTS:
+                    version, tries = await bound.version_now(work.cluster, kind, change), tries + 1
+                    continue
                 over = work.stop.is_set() or clock.monotonic() >= deadline
-                if over or not self._too_early(change, error):
+                if over or isinstance(error, Conflict) or not self._too_early(change, error):
                     raise
+            else:
+                if not version or change.action is Action.REPLACE:
+                    await bound.require_new(work.cluster, kind, change, made)
+                return made
             await clock.sleep(PAUSE)
 
     def _too_early(self, change: Change, error: ClusterError) -> bool:

@@ -114,6 +114,7 @@ class Change:
     held: str = ""  # why it has to wait (suspended, outside of its window); it is shown and not carried out
     protected: bool = False  # of a delete: of a kind that policy.deletions.protect names
     terminating: bool = False  # the live object to delete is being deleted already
+    shares: frozenset[str] = frozenset()  # where it is forced: what others have of the object (`model.managers`)
     settles: bool = True  # False: the server would not keep git's values, so that the object differs after an apply too
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import Conflict, Invalid
 from reconciler.model.harbor import pending
+from reconciler.model.managers import shares
 from reconciler.model.observation import Prediction
 from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change
@@ -104,6 +105,7 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     change = replace(
         change,
         force=settled.force or prediction.forced,
+        shares=shares(live) if settled.force or prediction.forced else frozenset(),
         fields=changes(comparison, body),
         notes=(*change.notes, *blind),
     )

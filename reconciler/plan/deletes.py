@@ -56,7 +56,7 @@ def unwanted(
     Each is deleted, or released where it is marked as an orphan, or kept where its own mark or its component says so. Of
     components that are `waiting` nothing is to go now, not with its Namespace either.
     """
-    wanted = {resource.id for _, resource in desired.resources}
+    wanted = dict.fromkeys(resource.id for _, resource in desired.resources)
     unpruned = {component.name for component in environment.spec.components if not component.prune}
     left = {identity: component for identity, component in owned.items() if identity not in wanted}
     kept = tuple(
@@ -64,11 +64,11 @@ def unwanted(
         for identity, component in left.items()
         if (reason := _reason_to_keep(component, observation.live[identity], unpruned))
     )
-    stays = {item.id for item in kept}
-    released = {
+    stays = dict.fromkeys(item.id for item in kept)
+    released = dict.fromkeys(
         identity for identity in left if identity not in stays and _mark(observation.live[identity], PRUNE) == "orphan"
-    }
-    waits = {identity for identity, component in left.items() if component in waiting}
+    )
+    waits = [identity for identity, component in left.items() if component in waiting]
     holders = _Holders([*wanted, *stays, *released, *waits], observation)
     protect = environment.policy.deletions.protect
     going = tuple(

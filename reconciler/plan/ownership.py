@@ -12,6 +12,7 @@ from reconciler.model.applyset import (
     parent_id,
 )
 from reconciler.model.harbor import unclaimed
+from reconciler.model.managers import CONTROL_PLANE
 from reconciler.plan.managed import entries, own_fields
 from reconciler.plan.takeover import MANAGED_BY, MANAGERS, tool_of
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from reconciler.environment import Environment
     from reconciler.model.observation import Observation
-
-_CONTROL_PLANE: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-"""Programs that make objects which people then complete, such as the ServiceAccount `default`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def _writer(live: Mapping[str, Any]) -> str:
     """
     found = [entry for entry in entries(live) if not entry.subresource]
     others = [
-        entry for entry in found if not entry.manager.startswith(("kubectl", "before-first-apply", *_CONTROL_PLANE))
+        entry for entry in found if not entry.manager.startswith(("kubectl", "before-first-apply", *CONTROL_PLANE))
     ]
     if by_tool := next(filter(None, (tool_of(entry.manager) for entry in others)), ""):
         return by_tool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -219,6 +219,21 @@ async def test_a_stale_version_in_an_apply_is_a_conflict(lab: Lab) -> None:
     await lab.apply(lab.config_map(data={"a": "2"}))
     with pytest.raises(Conflict, match="has been modified"):
         await lab.apply(lab.config_map(data={"a": "3"}, resourceVersion=made["metadata"]["resourceVersion"]))
+
+
+async def test_an_apply_can_be_bound_to_one_object(lab: Lab) -> None:
+    """By its uid: another one of the same name is not written to, and none is made where it is gone."""
+    made = await lab.apply(lab.config_map(data={"a": "1"}))
+    uid = made["metadata"]["uid"]
+    assert (await lab.apply(lab.config_map(data={"a": "2"}, uid=uid)))["data"] == {"a": "2"}
+    with pytest.raises(Invalid) as raised:
+        await lab.apply(lab.config_map(data={"a": "3"}, uid="00000000-0000-0000-0000-000000000000"))
+    causes: Any = raised.value.details["causes"]
+    assert [cause["field"] for cause in causes] == ["metadata.uid"]
+    await lab.cluster.delete(lab.config_maps, lab.namespace, "settings", uid=uid)
+    with pytest.raises(Conflict) as gone:
+        await lab.apply(lab.config_map(data={"a": "3"}, uid=uid))
+    assert "causes" not in gone.value.details
 
 
 async def test_a_plain_write_takes_fields_from_an_apply_without_asking(lab: Lab) -> None:

@@ -128,6 +128,11 @@ class Store:
         body.pop("status", None)
         if live is None and body["metadata"].get("uid"):
             raise modified(resource, body["metadata"]["name"])
+        if live is not None and body["metadata"].get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
+            given = body["metadata"]["uid"]
+            raise rules.invalid(
+                resource, body["metadata"]["name"], "metadata.uid", f'Invalid value: "{given}": field is immutable'
+            )
         _check_preconditions(resource, live, body)
         for key in ("uid", "resourceVersion"):
             body["metadata"].pop(key, None)
