@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model import tree
 from reconciler.model.path import parse_path, plain_steps, value_at
-from reconciler.plan.managed import own_fields, owns
+from reconciler.plan.managed import beneath, own_fields, owns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.model.path import FieldPath
     from reconciler.model.resource import Resource
     from reconciler.model.tree import Map
+    from reconciler.plan.managed import Fields
 
 _SCALER: Final = ("autoscaling", "HorizontalPodAutoscaler")
 
@@ -57,10 +58,17 @@ def yielded(body: Map, live: Mapping[str, Any], paths: Iterable[FieldPath]) -> M
             continue
         body = tree.copy(body)
         if ours and there is not None:
-            value_at(body, wanted[:-1])[wanted[-1]] = value_at(live, there)
+            value_at(body, wanted[:-1])[wanted[-1]] = _ours(value_at(live, there), beneath(owned, path))
         else:
             remove(body, wanted)
     return body
+
+
+def _ours(value: Any, fields: Fields) -> Any:
+    """Return what we own of a live value: of a map its entries of ours, or we would own all that others add to it."""
+    if not isinstance(value, dict) or not fields:
+        return value
+    return {key: _ours(item, fields[f"f:{key}"]) for key, item in value.items() if f"f:{key}" in fields}
 
 
 def remove(body: Any, steps: Sequence[str | int]) -> None:

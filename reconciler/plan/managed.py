@@ -67,6 +67,19 @@ def own_fields(live: Mapping[str, Any], api_version: str = "") -> Fields | None:
     return None
 
 
+def beneath(fields: Fields, path: Sequence[Step]) -> Fields:
+    """Return the fields that a set holds beneath a path; empty where it holds the whole, or nothing there."""
+    node = fields
+    for step in path:
+        found = (
+            None if isinstance(step, int) else node.get(f"f:{step}") if isinstance(step, str) else _element(node, step)
+        )
+        if not found:
+            return {}
+        node = found
+    return node
+
+
 def owns(fields: Fields, path: Sequence[Step]) -> bool:
     """Whether a set of fields holds a path, holds something beneath it, or holds all that is around it."""
     node = fields

@@ -39,6 +39,15 @@ def test_a_field_of_others_is_left_out() -> None:
     assert "replicas" not in yielded(web.body, live(7, ours=False), [REPLICAS])["spec"]
 
 
+def test_of_a_map_only_what_is_ours_is_sent_back() -> None:
+    """Or whatever a controller adds to the annotations would be ours with the next apply, and differ with the one after it."""
+    (web,) = objects(WEB.replace("namespace: shop", "namespace: shop, annotations: {mine: '2'}"))
+    fields: dict[str, object] = {"f:metadata": {"f:annotations": {"f:mine": {}}}}
+    entry = {"manager": "reconciler", "operation": "Apply", "fieldsV1": fields}
+    there = {"metadata": {"annotations": {"mine": "1", "theirs": "x"}, "managedFields": [entry]}}
+    assert yielded(web.body, there, [parse_path("metadata.annotations")])["metadata"]["annotations"] == {"mine": "1"}
+
+
 def test_a_field_that_git_does_not_set_is_no_matter() -> None:
     (web,) = objects(WEB)
     assert yielded(web.body, live(7, ours=True), [parse_path("spec.paused")]) is web.body
