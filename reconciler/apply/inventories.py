@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.apply import system
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from reconciler.apply.work import Work
     from reconciler.model.identity import GroupKind
-    from reconciler.model.plan import Change, Plan
+    from reconciler.model.plan import Change
 
 
 async def widen(work: Work) -> tuple[dict[str, Inventory], dict[str, str]]:
@@ -45,6 +46,7 @@ async def widen(work: Work) -> tuple[dict[str, Inventory], dict[str, str]]:
         old = work.plan.inventories.get(component)
         set_id = applyset_id(parent_id(work.plan.environment, component))
         new = (old or Inventory(component, set_id, frozenset(), frozenset())).union(change.id for change in changes)
+        new = replace(new, prune=_prunes(work, component))
         if old is not None and old.resource_version and _same(old, new):
             return
         try:
@@ -54,7 +56,7 @@ async def widen(work: Work) -> tuple[dict[str, Inventory], dict[str, str]]:
         else:
             current[component] = new
 
-    touched = [item for item in by_component.items() if any(map(_writes, item[1])) or _lost(work.plan, *item)]
+    touched = [item for item in by_component.items() if any(map(_writes, item[1])) or _outdated(work, *item)]
     await asyncio.gather(*(widen_one(component, changes) for component, changes in touched))
     return current, problems
 
@@ -84,7 +86,7 @@ async def _shrink_one(work: Work, old: Inventory, wanted: list[Change], left: fr
         return
     kinds = frozenset(change.id.group_kind for change in wanted) | left
     namespaces = frozenset(change.id.namespace for change in wanted if change.id.namespace)
-    new = Inventory(old.component, old.set_id, kinds, old.namespaces if left else namespaces)
+    new = replace(old, group_kinds=kinds, namespaces=old.namespaces if left else namespaces)
     if not _same(old, new):
         await _write(work, new)
 
@@ -139,11 +141,23 @@ async def _delete_parent(work: Work, inventory: Inventory) -> None:
         return  # gone, or changed just now: the next run looks again
 
 
-def _lost(plan: Plan, component: str, changes: Iterable[Change]) -> bool:
-    """Whether a component that has objects in the cluster has no inventory of them; a plan that writes nothing leaves it so."""
-    if plan.empty or component in plan.inventories:
+def _outdated(work: Work, component: str, changes: Iterable[Change]) -> bool:
+    """Whether a component of which nothing is written needs its inventory written: it is lost, or says something else of pruning.
+
+    A plan that writes nothing leaves it so.
+    """
+    if work.plan.empty:
         return False
+    old = work.plan.inventories.get(component)
+    if old is not None:
+        return old.prune != _prunes(work, component)
     return any(change.uid and change.action is Action.UNCHANGED and not change.problem for change in changes)
+
+
+def _prunes(work: Work, component: str) -> bool:
+    """Whether a component lets its objects be deleted; one that git no longer has as it did when git had it."""
+    listed, old = work.components.get(component), work.plan.inventories.get(component)
+    return listed.prune if listed is not None else old is None or old.prune
 
 
 def _writes(change: Change) -> bool:
@@ -152,7 +166,8 @@ def _writes(change: Change) -> bool:
 
 def _same(one: Inventory, other: Inventory) -> bool:
     own = {SYSTEM_NAMESPACE}
-    return one.group_kinds == other.group_kinds and one.namespaces - own == other.namespaces - own
+    kinds = one.group_kinds == other.group_kinds
+    return kinds and one.namespaces - own == other.namespaces - own and one.prune == other.prune
 
 
 def _by_component(changes: Iterable[Change]) -> dict[str, list[Change]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.identity import GroupKind, ObjectId
@@ -25,6 +25,7 @@ ID_LABEL: Final = "applyset.kubernetes.io/id"
 TOOLING: Final = "applyset.kubernetes.io/tooling"
 GROUP_KINDS: Final = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES: Final = "applyset.kubernetes.io/additional-namespaces"
+PRUNE: Final = "reconciler.dev/prune"  # on objects, and on the inventory parent of a component with `prune: false`
 TOOLING_VALUE: Final = "reconciler/v1"
 
 
@@ -54,16 +55,15 @@ class Inventory:
     group_kinds: frozenset[GroupKind]
     namespaces: frozenset[str]
     resource_version: str = ""  # "" where the parent does not exist yet
+    prune: bool = True  # False: the component says that nothing of it is to be deleted, which holds when it is gone too
 
     def union(self, ids: Iterable[ObjectId]) -> Inventory:
         """Return this inventory widened so that it may hold these objects too."""
         ids = tuple(ids)
-        return Inventory(
-            self.component,
-            self.set_id,
-            self.group_kinds | {item.group_kind for item in ids},
-            self.namespaces | {item.namespace for item in ids if item.namespace},
-            self.resource_version,
+        return replace(
+            self,
+            group_kinds=self.group_kinds | {item.group_kind for item in ids},
+            namespaces=self.namespaces | {item.namespace for item in ids if item.namespace},
         )
 
 
@@ -75,7 +75,12 @@ def read_parent(body: Mapping[str, Any]) -> Inventory:
     names = frozenset(text for text in annotations.get(NAMESPACES, "").split(",") if text)
     labels = metadata.get("labels") or {}
     return Inventory(
-        labels.get(COMPONENT_LABEL, ""), labels.get(ID_LABEL, ""), kinds, names, metadata.get("resourceVersion", "")
+        labels.get(COMPONENT_LABEL, ""),
+        labels.get(ID_LABEL, ""),
+        kinds,
+        names,
+        metadata.get("resourceVersion", ""),
+        annotations.get(PRUNE) != "disabled",
     )
 
 
@@ -113,6 +118,7 @@ def parent_body(environment: str, inventory: Inventory) -> dict[str, Any]:
                     sorted(f"{kind}.{group}" if group else kind for group, kind in inventory.group_kinds)
                 ),
                 NAMESPACES: ",".join(sorted(inventory.namespaces - {parent.namespace})),
+                **({} if inventory.prune else {PRUNE: "disabled"}),
             },
         },
     }

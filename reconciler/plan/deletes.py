@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.applyset import ENVIRONMENT_LABEL
+from reconciler.model.applyset import ENVIRONMENT_LABEL, PRUNE
 from reconciler.model.harbor import held
 from reconciler.model.identity import GroupKind
 from reconciler.model.plan import Action, Change, Kept
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from reconciler.model.identity import ObjectId
     from reconciler.model.observation import Observation
     from reconciler.model.resource import Desired
-
-PRUNE = "reconciler.dev/prune"
 
 
 def members(observation: Observation, environment: Environment) -> dict[ObjectId, str]:
@@ -57,7 +55,7 @@ def unwanted(
     components that are `waiting` nothing is to go now, not with its Namespace either.
     """
     wanted = dict.fromkeys(resource.id for _, resource in desired.resources)
-    unpruned = {component.name for component in environment.spec.components if not component.prune}
+    unpruned = _unpruned(environment, observation)
     left = {identity: component for identity, component in owned.items() if identity not in wanted}
     kept = tuple(
         Kept(component, identity, reason)
@@ -135,10 +133,20 @@ def _controlled(live: Mapping[str, Any]) -> bool:
     return any(owner.get("controller") for owner in live["metadata"].get("ownerReferences") or ())
 
 
-def _reason_to_keep(component: str, live: Mapping[str, Any], unpruned: Container[str]) -> str:
-    if component in unpruned:
-        return f"component {component} has prune: false"
-    return next((f"{mark}: disabled" for mark in (PRUNE, RECONCILE) if _mark(live, mark) == "disabled"), "")
+def _unpruned(environment: Environment, observation: Observation) -> dict[str, str]:
+    """Return the components of which nothing is deleted, and why; those that git no longer has said so while it had them."""
+    listed = {component.name: component.prune for component in environment.spec.components}
+    told = {name: f"component {name} has prune: false" for name, prune in listed.items() if not prune}
+    for name, inventory in observation.inventories.items():
+        if name not in listed and not inventory.prune:
+            told[name] = f"component {name}, which git no longer has, had prune: false"
+    return told
+
+
+def _reason_to_keep(component: str, live: Mapping[str, Any], unpruned: Mapping[str, str]) -> str:
+    return unpruned.get(component) or next(
+        (f"{mark}: disabled" for mark in (PRUNE, RECONCILE) if _mark(live, mark) == "disabled"), ""
+    )
 
 
 def _mark(live: Mapping[str, Any], name: str) -> str:

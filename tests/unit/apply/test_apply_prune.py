@@ -357,3 +357,31 @@ async def test_an_object_whose_controller_is_quicker_is_deleted_in_the_end() -> 
     report = await world.apply({"base": BASE})
     assert results(report)["ConfigMap/gone"] is Result.PRUNED
     assert world.clock.seconds > 5
+
+
+async def test_what_a_component_kept_is_kept_when_the_component_is_renamed() -> None:
+    """Its inventory remembers `prune: false`; listed again without it, the component lets go of what it had."""
+    world, kept = World(), {"a": {"prune": False}}
+    both = namespace() + config_map("x") + config_map("y")
+    await world.apply({"a": both}, kept)
+    await world.apply({"a": namespace() + config_map("x")}, kept)
+    renamed = {"b": namespace() + config_map("x")}
+    plan = await world.plan(renamed)
+    assert [(item.id.name, item.reason) for item in plan.kept] == [
+        ("y", "component a, which git no longer has, had prune: false")
+    ]
+    assert not (await world.apply(renamed)).failed
+    assert world.members() == {"Namespace/shop", "ConfigMap/x", "ConfigMap/y"}
+    assert not (await world.apply({**renamed, "a": ""})).failed
+    assert world.members() == {"Namespace/shop", "ConfigMap/x"}
+
+
+async def test_a_component_that_is_no_longer_to_be_pruned_says_so_in_its_inventory() -> None:
+    """With the next run that writes anything; one that writes nothing leaves it as it is."""
+    world = World()
+    parts = {"a": namespace() + config_map("x"), "b": ""}
+    await world.apply(parts)
+    await world.apply({**parts, "b": config_map("z")}, {"a": {"prune": False}})
+    parent = world.cluster.find("ConfigMap", "reconciler-system", "dev.a")
+    assert parent is not None
+    assert parent["metadata"]["annotations"]["reconciler.dev/prune"] == "disabled"
