@@ -41,6 +41,6 @@ def _kinds(group: str, version: Mapping[str, Any]) -> Iterable[ApiResource]:
         kind = (item.get("responseKind") or {}).get("kind")
         verbs = frozenset(item.get("verbs") or ())
         if kind and "get" in verbs:
-            yield ApiResource(
-                group, version["version"], kind, item["resource"], item.get("scope") == "Namespaced", verbs
-            )
+            namespaced = item.get("scope") == "Namespaced"
+            apart = any(sub.get("subresource") == "status" for sub in item.get("subresources") or ())
+            yield ApiResource(group, version["version"], kind, item["resource"], namespaced, verbs, apart)

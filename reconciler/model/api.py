@@ -39,6 +39,7 @@ class ApiResource(NamedTuple):
     plural: str
     namespaced: bool
     verbs: frozenset[str] = frozenset()
+    status_apart: bool = True  # the status is a subresource, which an apply of the object does not touch
 
     @property
     def gvk(self) -> GroupVersionKind:

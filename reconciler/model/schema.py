@@ -49,6 +49,9 @@ class ListType(StrEnum):
     MAP = "map"
 
 
+_NO_FIELDS: Final = frozenset(("apiVersion", "kind", "status"))
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """One node of a kind's schema."""
@@ -66,6 +69,12 @@ class Schema:
     preserve_unknown: bool = False
     nullable: bool = False
     asked: Mapping[str, Any] = field(default_factory=dict)  # constraints beyond the type, by their OpenAPI keyword
+    status_apart: bool = True  # of a whole kind: its status is a subresource, which an apply does not touch
+
+    @property
+    def no_fields(self) -> frozenset[str]:
+        """The keys of a whole object that are no fields which git could set."""
+        return _NO_FIELDS if self.status_apart else _NO_FIELDS - {"status"}
 
     def child(self, key: str) -> Schema:
         """Return the schema of a map entry; ANY where the schema does not say."""

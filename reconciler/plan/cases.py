@@ -98,7 +98,10 @@ class _Look:
         served = self._observation.discovery.resources.get(gvk)
         live = self._observation.live.get(resource.id)
         state = State.ABSENT if live is None else State.SAME  # until something else is found
-        case = Case(component, resource, state, self._schemas.of(gvk), live, served)
+        schema = self._schemas.of(gvk)
+        if served is not None and not served.status_apart and "status" in resource.body:
+            schema = replace(schema, status_apart=False)
+        case = Case(component, resource, state, schema, live, served)
         problem = self._unfit(resource, served)
         if problem:
             return replace(case, state=State.BROKEN, problem=problem)

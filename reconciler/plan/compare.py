@@ -43,8 +43,8 @@ def unchanged(wanted: Mapping[str, Any], live: Mapping[str, Any], schema: Schema
             if not _same_map(kept, below, live["metadata"], schema.child("metadata")):
                 return False
             consumed += "f:metadata" in owned
-        elif key == "status" and "f:status" not in owned:
-            continue  # a subresource: the server does not let an apply of the object touch it
+        elif key in schema.no_fields and f"f:{key}" not in owned:
+            continue
         else:
             verdict = _same_entry(value, owned.get(f"f:{key}"), live.get(key), schema.child(key))
             if verdict is None:

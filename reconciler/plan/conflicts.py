@@ -83,7 +83,7 @@ def find(
         return ()
     found: dict[tuple[FieldPath, str, str], Clash] = {}
     for difference in differences(live, wanted, schema):
-        if difference.path[0] in ("apiVersion", "kind", "status"):
+        if difference.path[0] in schema.no_fields:
             continue
         if difference.new is MISSING and not _emptied(wanted, difference.path, schema):
             continue

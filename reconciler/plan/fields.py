@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _LAST_APPLIED: Final = ("metadata", "annotations", LAST_APPLIED)
 _MARKS: Final = frozenset(("metadata", "labels", name) for name in (ENVIRONMENT_LABEL, PART_OF_LABEL))
-_NOT_FIELDS: Final = frozenset(("apiVersion", "kind", "status"))
 _SERVER_METADATA: Final = frozenset(
     ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid", "selfLink")
 )
@@ -120,7 +119,7 @@ def _owned(comparison: Comparison) -> Sequence[Fields]:
 
 def _is_told(item: Difference, comparison: Comparison) -> bool:
     path = item.path
-    if path[0] in _NOT_FIELDS or path[:3] == _LAST_APPLIED:
+    if path[0] in comparison.schema.no_fields or path[:3] == _LAST_APPLIED:
         return False
     if path[0] == "metadata" and len(path) > 1 and path[1] in _SERVER_METADATA:
         return False

@@ -118,7 +118,7 @@ def unwanted(fields: Fields, wanted: Any, schema: Schema, path: FieldPath = ()) 
     """Yield the paths of a set of fields that a wanted object does not have: of maps each entry, of lists each element."""
     for text, below in fields.items():
         step = text[2:] if text.startswith("f:") else element_key(text)
-        if step is None or (not path and step in ("apiVersion", "kind", "status")):
+        if step is None or (not path and step in schema.no_fields):
             continue  # "." is what is around it, and elements of a set are told with it
         found = _wanted(wanted, step, schema)
         whole = isinstance(step, Keyed) or not any(inner.startswith("f:") for inner in below)

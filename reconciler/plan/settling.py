@@ -29,7 +29,7 @@ WAY_OUT = "write the server's value in git, or name the field in policy.ignore"
 def overridden(resource: Resource, predicted: Mapping[str, Any], schema: Schema) -> tuple[Difference, ...]:
     """Return git's fields that would have another value after an apply; `old` is the server's, `new` is git's."""
     found = differences(predicted, resource.body, schema)
-    return tuple(item for item in found if item.path[0] not in ("apiVersion", "kind", "status") and _lost(item))
+    return tuple(item for item in found if item.path[0] not in schema.no_fields and _lost(item))
 
 
 def told(resource: Resource, found: Sequence[Difference]) -> tuple[str, ...]:

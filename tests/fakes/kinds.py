@@ -23,7 +23,7 @@ META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 def _recorded() -> tuple[tuple[ApiResource, ...], dict[str, Body]]:
     data = json.loads(Path(__file__).with_name("kinds.json").read_text())
     rows: list[tuple[str, str, str, str, bool]] = data["resources"]
-    return tuple(ApiResource._make((*row, VERBS)) for row in rows), data["schemas"]
+    return tuple(ApiResource(*row, VERBS) for row in rows), data["schemas"]
 
 
 def builtin() -> tuple[ApiResource, ...]:
@@ -40,7 +40,13 @@ def of_crd(crd: Body) -> tuple[ApiResource, ...]:
     names = spec["names"]
     return tuple(
         ApiResource(
-            spec["group"], version["name"], names["kind"], names["plural"], spec["scope"] == "Namespaced", VERBS
+            spec["group"],
+            version["name"],
+            names["kind"],
+            names["plural"],
+            spec["scope"] == "Namespaced",
+            VERBS,
+            "status" in (version.get("subresources") or {}),
         )
         for version in spec["versions"]
         if version.get("served")

@@ -125,7 +125,8 @@ class Store:
         if body["metadata"].get("managedFields"):
             raise Invalid("metadata.managedFields must be nil", status=400, reason="BadRequest")
         rules.check(resource, body, shape)
-        body.pop("status", None)
+        if resource.status_apart:
+            body.pop("status", None)
         if live is None and body["metadata"].get("uid"):
             raise modified(resource, body["metadata"]["name"])
         if live is not None and body["metadata"].get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
