@@ -163,6 +163,11 @@ class _Look:
         if served is None and gvk.group_kind not in self._scopes:
             return self._unknown(gvk)
         namespaced = served.namespaced if served is not None else self._scopes[gvk.group_kind] != "Cluster"
+        if served is not None and self._scopes.get(gvk.group_kind, "") == ("Cluster" if namespaced else "Namespaced"):
+            return (
+                f"git's definition of {gvk.kind} has another scope than the cluster's, and is taken only where no object of "
+                "the kind is left: apply the definition without its objects first"
+            )
         if namespaced and not resource.id.namespace:
             return "has no namespace: set metadata.namespace, or namespace in its kustomization"
         if not namespaced and resource.id.namespace:
