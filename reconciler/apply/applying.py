@@ -181,6 +181,7 @@ class Applying:
                 )
             except (NotFound, Invalid, Conflict) as error:
                 if bound.outdated(change, error) and tries < ATTEMPTS:
+                    await clock.sleep(pause(tries))
                     version, tries = await bound.version_now(work.cluster, kind, change), tries + 1
                     continue
                 over = work.stop.is_set() or clock.monotonic() >= deadline

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Conflict, NotFound
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.harbor import is_declared
-from reconciler.model.managers import makers, shares
+from reconciler.model.managers import made_before, makers, shares
 from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def version_now(cluster: Cluster, kind: ApiResource, change: Change) -> st
         return ""
     if body["metadata"]["uid"] != change.uid:
         raise Conflict(f"somebody deleted it and made another of its name since the plan: {AGAIN}", status=409)
-    if _takes(change) and shares(body) != change.shares:
+    if _takes(change) and not shares(body) <= change.shares:  # after a lost answer they have less, and we the rest
         raise Conflict(f"others ({', '.join(makers(body))}) have written to it since the plan: {AGAIN}", status=409)
     version: str = body["metadata"]["resourceVersion"]
     return version
@@ -61,7 +61,7 @@ async def version_now(cluster: Cluster, kind: ApiResource, change: Change) -> st
 async def require_new(cluster: Cluster, kind: ApiResource, change: Change, made: Body) -> None:
     """Raise Conflict where an object that was to be created was there already, after it is as it was before."""
     found = makers(made)
-    if not found or is_declared(change.id.group, change.id.kind):
+    if not found or not made_before(made) or is_declared(change.id.group, change.id.kind):
         return
     metadata = {"name": change.id.name, "uid": made["metadata"]["uid"]}
     if change.id.namespace:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.model.outcome import Event, Report
     from reconciler.model.plan import Plan
     from reconciler.sandbox.control import Sandbox
-    from tests.unit.apply.world import Settings
+    from tests.unit.apply.world import Planned, Settings
 
 pytestmark = pytest.mark.cluster
 
@@ -115,7 +115,10 @@ class Site:
         self, components: Mapping[str, str], settings: Settings | None = None, *, wait: bool = True
     ) -> Report:
         """Plan and apply."""
-        made = await planned(self.cluster, self.name, components, settings or {})
+        return await self.carry_out(await planned(self.cluster, self.name, components, settings or {}), wait=wait)
+
+    async def carry_out(self, made: Planned, *, wait: bool = True) -> Report:
+        """Apply what was planned."""
         return await run.apply(
             self.cluster,
             made.plan,
@@ -273,6 +276,31 @@ async def test_the_lease_keeps_a_second_writer_out(site: Site) -> None:
             await hold("bob").__aenter__()
     async with hold("bob"):
         assert waited == ["ada"]
+
+
+async def test_an_object_that_somebody_made_since_the_plan_is_left_as_it_was(site: Site) -> None:
+    """And one that somebody made anew; the next plan tells whose they are."""
+    await site.apply({"base": site.base() + site.config("old", a="1")})
+    kind = (await site.cluster.discover()).preferred[GroupKind("", "ConfigMap")]
+    made = await planned(
+        site.cluster, site.name, {"base": site.base() + site.config("new") + site.config("old", a="2")}, {}
+    )
+    old = await site.cluster.get(kind, site.name, "old")
+    await site.cluster.delete(kind, site.name, "old", uid=old["metadata"]["uid"])
+    before: list[dict[str, Any]] = []
+    for name in ("new", "old"):
+        metadata = {"name": name, "namespace": site.name, "labels": {"app.kubernetes.io/managed-by": "Helm"}}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"theirs": "1"}}
+        before.append(await site.cluster.apply(kind, body, field_manager="helm"))
+    await asyncio.sleep(1.1)  # the server writes down whole seconds
+    report = await site.carry_out(made)
+    told = {item.id.name: item.message for item in report.outcomes if item.failed}
+    assert told["new"].startswith("helm has made it since the plan: it is left as it was")
+    assert told["old"].startswith("somebody deleted it and made another of its name since the plan")
+    for body in before:
+        left = await site.cluster.get(kind, site.name, body["metadata"]["name"])
+        body["metadata"]["resourceVersion"] = left["metadata"]["resourceVersion"]
+        assert left == body
 
 
 async def test_a_lost_inventory_loses_nothing(site: Site) -> None:

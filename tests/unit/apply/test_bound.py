@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.model.identity import GroupKind
 from reconciler.model.outcome import Result
 from tests.unit.apply.world import World, config_map, namespace
 
@@ -47,7 +48,14 @@ def outcome(report: Report, name: str = "x") -> tuple[Result, str]:
 async def test_an_object_that_somebody_made_meanwhile_is_left_as_it_was() -> None:
     world = World()
     seeded: list[Any] = []
-    meanwhile(world, lambda: seeded.append(world.cluster.seed(BY_HELM, "helm")))
+
+    def install() -> None:
+        world.cluster.seed(BY_HELM, "helm")
+        made = world.cluster.store.objects[GroupKind("", "ConfigMap")]["shop", "x"]
+        made["metadata"]["creationTimestamp"] = "2025-12-31T23:59:00Z"
+        seeded.append(made)
+
+    meanwhile(world, install)
     result, told = outcome(await world.apply({"base": namespace() + config_map("x", ours="2")}))
     assert result is Result.FAILED
     assert told.startswith("helm has made it since the plan: it is left as it was")
@@ -56,6 +64,25 @@ async def test_an_object_that_somebody_made_meanwhile_is_left_as_it_was() -> Non
     changing = ("resourceVersion", "generation")
     assert {**left["metadata"], **dict.fromkeys(changing)} == {**seeded[0]["metadata"], **dict.fromkeys(changing)}
     assert left["data"] == BY_HELM["data"]
+
+
+async def test_our_own_object_is_not_taken_for_somebody_elses() -> None:
+    """The answer to the first try was lost, and a controller has completed the object before the second."""
+    world = World()
+    await world.apply({"base": namespace()})
+    lost = [True]
+
+    def answer(call: Any) -> None:
+        if call.verb == "apply" and call.name == "x" and lost:
+            lost.pop()
+            world.cluster.store.apply(world.cluster.resource("ConfigMap"), call.details["body"], "reconciler")
+            world.cluster.edit("ConfigMap", "shop", "x", {"data": {"theirs": "1"}}, manager="an-injector")
+
+    world.cluster.before = answer
+    assert outcome(await world.apply({"base": namespace() + config_map("x", ours="2")}))[0] is Result.APPLIED
+    left = world.cluster.find("ConfigMap", "shop", "x")
+    assert left is not None
+    assert left["data"] == {"ours": "2", "theirs": "1"}
 
 
 async def test_what_the_control_plane_makes_meanwhile_is_completed() -> None:
@@ -114,3 +141,24 @@ async def test_fields_are_taken_from_those_alone_who_had_them(manager: str, subr
     assert left["data"] == {"ours": "operated" if expected is Result.FAILED else "1"}
     if expected is Result.FAILED:
         assert told.startswith("others (an-operator) have written to it since the plan: nothing was written to it")
+
+
+async def test_fields_that_our_own_first_try_took_are_ours() -> None:
+    """The answer to it was lost; others have less of the object than when it was planned for, and nobody has more."""
+    world = World()
+    await world.apply({"base": namespace() + config_map("x", ours="1", more="1")})
+    world.cluster.edit("ConfigMap", "shop", "x", {"data": {"ours": "edited", "theirs": "1"}})
+    lost = [True]
+
+    def answer(call: Any) -> None:
+        if call.verb == "apply" and call.name == "x" and lost:
+            lost.pop()
+            body = call.details["body"]
+            world.cluster.store.apply(world.cluster.resource("ConfigMap"), body, "reconciler", force=True)
+
+    world.cluster.before = answer
+    report = await world.apply({"base": namespace() + config_map("x", ours="2", more="1")})
+    assert outcome(report)[0] is Result.APPLIED
+    left = world.cluster.find("ConfigMap", "shop", "x")
+    assert left is not None
+    assert left["data"] == {"ours": "2", "more": "1", "theirs": "1"}
