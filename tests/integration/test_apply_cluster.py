@@ -297,10 +297,10 @@ async def test_an_object_that_somebody_made_since_the_plan_is_left_as_it_was(sit
     told = {item.id.name: item.message for item in report.outcomes if item.failed}
     assert told["new"].startswith("helm has made it since the plan: it is left as it was")
     assert told["old"].startswith("somebody deleted it and made another of its name since the plan")
-    for body in before:
-        left = await site.cluster.get(kind, site.name, body["metadata"]["name"])
-        body["metadata"]["resourceVersion"] = left["metadata"]["resourceVersion"]
-        assert left == body
+    for was in before:
+        left = await site.cluster.get(kind, site.name, was["metadata"]["name"])
+        was["metadata"]["resourceVersion"] = left["metadata"]["resourceVersion"]
+        assert left == was
 
 
 async def test_a_lost_inventory_loses_nothing(site: Site) -> None:
