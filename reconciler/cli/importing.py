@@ -70,6 +70,7 @@ async def _read(context: str | None, kubeconfig: str | None, choice: Choice) -> 
 def _tell(found: Imported, directory: Path) -> None:
     lines = [f"{directory}: {len(found.objects)} objects"]
     lines += [f"left out: {count} {why}" for why, count in sorted(Counter(found.left.values()).items())]
+    lines += [f"left out: Secrets, unread: {found.unread}"] if found.unread else []
     lines += [
         f"kept with defaults: {identity}, the server would not try it: {why}"
         for identity, why in found.unproven.items()
@@ -87,6 +88,7 @@ def _document(found: Imported, directory: Path, files: list[str]) -> dict[str, A
         "leftOut": _by_object(found.left, "reason"),
         "owners": _by_object(found.owners, "owner"),
         "unproven": _by_object(found.unproven, "reason"),
+        "unread": found.unread or None,
     }
 
 

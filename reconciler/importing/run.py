@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.errors import ClusterError, ConfigError, NotFound, Problem
+from reconciler.errors import ClusterError, ConfigError, Forbidden, Invalid, NotFound, Problem
 from reconciler.importing import cleaning, leaving
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import ENVIRONMENT_LABEL, FIELD_MANAGER
@@ -48,6 +48,7 @@ class Imported:
     left: dict[ObjectId, str] = field(default_factory=dict)
     owners: dict[ObjectId, str] = field(default_factory=dict)
     unproven: dict[ObjectId, str] = field(default_factory=dict)
+    unread: str = ""  # why Secrets, which are left out, could not even be counted
 
 
 async def read(cluster: Cluster, choice: Choice) -> Imported:
@@ -61,7 +62,7 @@ async def read(cluster: Cluster, choice: Choice) -> Imported:
         namespace = await cluster.get(NAMESPACES, "", choice.namespace)
     except NotFound as error:
         raise ConfigError(f"there is no namespace {choice.namespace} on {cluster.name}") from error
-    bodies = await _listed(cluster, resources, choice)
+    bodies, unread = await _listed(cluster, resources, choice)
     if not choice.selector and (not choice.kinds or _named(NAMESPACES, choice.kinds)):
         bodies.insert(0, namespace)
     left = {ObjectId.of(body): why for body in bodies if (why := leaving.reason(body, secrets=choice.secrets))}
@@ -70,7 +71,7 @@ async def read(cluster: Cluster, choice: Choice) -> Imported:
     schemas, unproven = Schemas(documents), dict[ObjectId, str]()
     made = await asyncio.gather(*(_made(cluster, discovery, schemas, body, unproven) for body in kept))
     owners = {ObjectId.of(body): owner for body in kept if (owner := _owner(body))}
-    return Imported(tuple(made), left, owners, unproven)
+    return Imported(tuple(made), left, owners, unproven, unread)
 
 
 def _resources(discovery: Discovery, choice: Choice) -> list[ApiResource]:
@@ -93,19 +94,37 @@ def _named(resource: ApiResource, names: Collection[str]) -> bool:
     return not {resource.kind.lower(), resource.plural.lower()}.isdisjoint(name.lower() for name in names)
 
 
-async def _listed(cluster: Cluster, resources: Sequence[ApiResource], choice: Choice) -> list[Body]:
-    async def one(resource: ApiResource) -> list[Body] | Problem:
-        listed = cluster.list(resource, namespace=choice.namespace, selector=choice.selector)
+async def _listed(cluster: Cluster, resources: Sequence[ApiResource], choice: Choice) -> tuple[list[Body], str]:
+    """Return all objects, and why Secrets were not read, where that is no matter since they are left out anyway."""
+
+    async def one(resource: ApiResource) -> list[Body] | ClusterError:
         try:
+            listed = cluster.list(resource, namespace=choice.namespace, selector=choice.selector)
             return [body async for body in listed]
         except ClusterError as error:
-            return Problem("", 0, f"{resource.kind} cannot be listed: {error}", "name the others with --kind")
+            return error
 
-    answers = await asyncio.gather(*map(one, resources))
-    problems = [item for item in answers if isinstance(item, Problem)]
-    if problems:
-        raise ConfigError(problems)
-    return [body for answer in answers if not isinstance(answer, Problem) for body in answer]
+    answers = dict(zip(resources, await asyncio.gather(*map(one, resources)), strict=True))
+    errors = {kind: answer for kind, answer in answers.items() if isinstance(answer, ClusterError)}
+    if choice.selector and any(isinstance(error, Invalid) for error in errors.values()):
+        raise ConfigError(f"--selector {choice.selector}: {next(iter(errors.values()))}")
+    hidden = [kind for kind, error in errors.items() if _left_anyway(kind, choice) and isinstance(error, Forbidden)]
+    unread = "".join(str(errors.pop(kind)) for kind in hidden)
+    if errors and all(isinstance(error, Forbidden) for error in errors.values()):
+        told = "\n".join(sorted(str(error) for error in errors.values()))
+        raise Forbidden(f"{told}\nname the kinds that may be read with --kind", status=403, reason="Forbidden")
+    if errors:
+        raise ConfigError(
+            [
+                Problem("", 0, f"{kind.kind} cannot be listed: {error}", "name the others with --kind")
+                for kind, error in errors.items()
+            ]
+        )
+    return [body for answer in answers.values() if isinstance(answer, list) for body in answer], unread
+
+
+def _left_anyway(kind: ApiResource, choice: Choice) -> bool:
+    return kind.gvk.group_kind == ("", "Secret") and not choice.secrets and not choice.kinds
 
 
 async def _made(

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.errors import UsageError
-from reconciler.importing import cleaning, component, leaving
+from reconciler.errors import ConfigError, Forbidden, Invalid, UsageError
+from reconciler.importing import cleaning, component, leaving, run
 from reconciler.model.schema import ANYTHING
+from tests.fakes.cluster import FakeCluster
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,3 +150,22 @@ def test_files_have_names_of_their_own_and_appear_together(tmp_path: Path) -> No
     assert {item.name for item in (tmp_path / "new").iterdir()} == {"web"}
     with pytest.raises(UsageError, match="nothing is overwritten"):
         component.write(tmp_path / "new" / "web", texts)
+
+
+async def test_secrets_that_are_left_out_need_not_be_readable() -> None:
+    cluster = FakeCluster()
+    cluster.seed({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}})
+    cluster.fail("list", kind="Secret", error=Forbidden("secrets is forbidden", status=403), times=-1)
+    found = await run.read(cluster, run.Choice("default"))
+    assert ("ConfigMap", "a") in {(body["kind"], body["metadata"]["name"]) for body in found.objects}
+    assert found.unread == "secrets is forbidden"
+    with pytest.raises(Forbidden, match="name the kinds that may be read with --kind"):
+        await run.read(cluster, run.Choice("default", secrets=True))
+
+
+async def test_a_selector_that_is_none_is_told_once() -> None:
+    cluster = FakeCluster()
+    cluster.fail("list", error=Invalid("unable to parse requirement", status=400), times=-1)
+    with pytest.raises(ConfigError) as told:
+        await run.read(cluster, run.Choice("default", "a=="))
+    assert str(told.value) == "--selector a==: unable to parse requirement"
