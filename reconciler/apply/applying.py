@@ -20,6 +20,7 @@ from reconciler.health import assess
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.identity import GroupKind
+from reconciler.model.marks import DISABLED, WAIT
 from reconciler.model.outcome import Health, HealthState, Result
 from reconciler.model.plan import Action
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change
     from reconciler.model.resource import Resource
 
-WAIT_ANNOTATION = "reconciler.dev/wait"
 DEFINITION: Final = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 RELATED: Final = {
     GroupKind("", "PersistentVolumeClaim"): (
@@ -256,7 +256,7 @@ class Applying:
         return component.health_checks if component is not None else ()
 
     def _awaited(self, change: Change) -> bool:
-        if change.resource is not None and change.resource.annotations.get(WAIT_ANNOTATION) == "disabled":
+        if change.resource is not None and change.resource.annotations.get(WAIT) == DISABLED:
             return False
         component = self._work.components.get(change.component)
         waits = self._work.wait and component is not None and component.wait

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.applyset import ENVIRONMENT_LABEL, FIELD_MANAGER, PART_OF_LABEL
+from reconciler.model.marks import PREFIX
 
 if TYPE_CHECKING:
     from reconciler.cluster.port import Body, Cluster
     from reconciler.model.api import ApiResource
 
-MARKS: Final = "reconciler.dev/"
 NOBODY: Final[list[Body]] = [{}]  # the server reads this as "no owners at all", and an empty list as "left as they are"
 
 
@@ -35,7 +35,7 @@ def patch(body: Body) -> list[dict[str, Any]]:
     """Return the JSON Patch that takes our labels, our annotations and our entries of managedFields away."""
     metadata = body["metadata"]
     labels = [key for key in metadata.get("labels") or {} if key in (ENVIRONMENT_LABEL, PART_OF_LABEL)]
-    marks = [key for key in metadata.get("annotations") or {} if key.startswith(MARKS)]
+    marks = [key for key in metadata.get("annotations") or {} if key.startswith(PREFIX)]
     left = [item for item in metadata.get("managedFields") or () if item.get("manager") != FIELD_MANAGER]
     return [
         {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from reconciler import cel
-from reconciler.check.world import IGNORE
 from reconciler.errors import Problem
+from reconciler.model.marks import IGNORE_CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +52,7 @@ def _judged(
         yield from _problem(placed, told, variables)
         return
     for item in selected[rule.each]:
-        if placed.name not in {part.strip() for part in item.annotations.get(IGNORE, "").split(",")}:
+        if placed.name not in {part.strip() for part in item.annotations.get(IGNORE_CHECKS, "").split(",")}:
             yield from _problem(placed, item, {**variables, "object": value(item)})
 
 

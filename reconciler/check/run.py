@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reconciler.check import accounts, harbor, identity, links, ports, security, selectors, sources, volumes
-from reconciler.check.world import IGNORE, Finding, World
+from reconciler.check.world import Finding, World
 from reconciler.errors import Problem
+from reconciler.model.marks import IGNORE_CHECKS
 from reconciler.model.tree import origin_at
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def check(desired: Desired) -> tuple[Problem, ...]:
 
 
 def _ignored(finding: Finding) -> set[str]:
-    return {part.strip() for part in str(finding.resource.annotations.get(IGNORE, "")).split(",")}
+    return {part.strip() for part in str(finding.resource.annotations.get(IGNORE_CHECKS, "")).split(",")}
 
 
 def _problem(name: str, finding: Finding) -> Problem:

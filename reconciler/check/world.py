@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 Steps = tuple[str | int, ...]
 
-IGNORE: Final = "reconciler.dev/ignore-checks"
-"""The annotation that names checks which an object is not held to."""
-
 NAMESPACES: Final = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 GIVEN: Final = frozenset(
     {

@@ -79,9 +79,12 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tup
         desired = pipeline.render(checkout, thorough=True)
         errors, warned = broken(load_rules(workspace.files, checkout.environment), checkout.environment, desired)
         problems = (*checks, *check(expanded(sealed(desired))), *errors)
-        pipeline.order(desired, checkout.environment)
     except ConfigError as error:
         return error.problems, (), desired
+    try:
+        pipeline.order(desired, checkout.environment)
+    except ConfigError as error:
+        problems = (*problems, *error.problems)
     return problems, warned, desired
 
 

@@ -4,8 +4,8 @@ A Secret says in the annotation `reconciler.dev/generate` how each of its values
 the values (`pending`), a plan takes those that the cluster has (`settle`), and only an apply makes what is missing (`make`).
 """
 
-from reconciler.generated.pending import ANNOTATION, PENDING, expanded, pending_keys
+from reconciler.generated.pending import PENDING, expanded, pending_keys
 from reconciler.generated.recipes import Recipe, recipes_of, sources_of
 from reconciler.generated.settle import settled
 
-__all__ = ["ANNOTATION", "PENDING", "Recipe", "expanded", "pending_keys", "recipes_of", "settled", "sources_of"]
+__all__ = ["PENDING", "Recipe", "expanded", "pending_keys", "recipes_of", "settled", "sources_of"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import ConfigError, Problem
-from reconciler.generated.recipes import ANNOTATION, recipes_of
+from reconciler.generated.recipes import recipes_of
+from reconciler.model.marks import GENERATE
 from reconciler.model.resource import Desired
 from reconciler.model.tree import Map
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.resource import Resource
 
-__all__ = ["ANNOTATION", "PENDING", "expanded", "pending_keys"]
+__all__ = ["PENDING", "expanded", "pending_keys"]
 
 PENDING: Final = base64.b64encode(b"made in the cluster when this is applied").decode()
 """Stands for a value that is not made yet; it is never sent to be stored."""
@@ -28,7 +29,7 @@ def expanded(desired: Desired) -> Desired:
 
     def each(resource: Resource) -> Resource:
         try:
-            return _expanded(resource) if ANNOTATION in resource.annotations else resource
+            return _expanded(resource) if GENERATE in resource.annotations else resource
         except ConfigError as error:
             problems.extend(error.problems)
             return resource
@@ -48,7 +49,7 @@ def with_data(resource: Resource, values: Mapping[str, str]) -> Resource:
     """Return a Secret with these values in its `data`, each from the place of the annotation."""
     body, data = _twin(resource.body), _twin(resource.body.get("data"))
     annotations = resource.body["metadata"]["annotations"]
-    origin = getattr(annotations, "origins", {}).get(ANNOTATION) or resource.origin
+    origin = getattr(annotations, "origins", {}).get(GENERATE) or resource.origin
     for key, value in values.items():
         data.put(key, value, data.origins.get(key) or origin)
     if "data" in body:

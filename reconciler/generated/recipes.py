@@ -13,6 +13,7 @@ from reconciler.environment.models import Strict, Unfit, matching
 from reconciler.environment.strict import validated
 from reconciler.errors import ConfigError, Problem
 from reconciler.model.identity import ObjectId
+from reconciler.model.marks import GENERATE
 from reconciler.model.origin import Source
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from reconciler.model.resource import Resource
 
-ANNOTATION: Final = "reconciler.dev/generate"
 KEPT: Final = 512
 SecretName = Annotated[
     str,
@@ -112,19 +112,19 @@ class Recipe(Strict, frozen=True):
 
 def recipes_of(resource: Resource) -> Mapping[str, Recipe]:
     """Return the recipes of an object, {} where it has none; raises ConfigError with the line of the annotation."""
-    text = resource.annotations.get(ANNOTATION)
+    text = resource.annotations.get(GENERATE)
     if text is None:
         return {}
     annotations = resource.body["metadata"]["annotations"]
-    origin = getattr(annotations, "origins", {}).get(ANNOTATION) or resource.origin
+    origin = getattr(annotations, "origins", {}).get(GENERATE) or resource.origin
     file, line = (origin.source.file, origin.line) if origin is not None else ("", 0)
     if resource.id.group_kind != ("", "Secret"):
-        raise ConfigError([Problem(file, line, f"{resource.id}: {ANNOTATION} is for Secrets only")])
+        raise ConfigError([Problem(file, line, f"{resource.id}: {GENERATE} is for Secrets only")])
     try:
         return _parsed(text)
     except ValueError as error:
         hint = "expected a mapping such as `password: {password: {length: 24}}`"
-        raise ConfigError([Problem(file, line, f"{resource.id}: {ANNOTATION}: {error}", hint)]) from error
+        raise ConfigError([Problem(file, line, f"{resource.id}: {GENERATE}: {error}", hint)]) from error
 
 
 def sources_of(text: str, namespace: str) -> Iterator[ObjectId]:

@@ -6,8 +6,9 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from reconciler.generated.pending import ANNOTATION, PENDING, with_data
+from reconciler.generated.pending import PENDING, with_data
 from reconciler.generated.recipes import recipes_of
+from reconciler.model.marks import GENERATE
 from reconciler.model.resource import Desired
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def settled(desired: Desired, live: Mapping[ObjectId, Mapping[str, Any]], now: d
     Pending stays what the cluster does not have, what follows another value that is pending, and a certificate that
     does not fit its recipe any more, is of another authority, or has less than a third of its time left.
     """
-    wanted = {item.id: item for _, item in desired.resources if ANNOTATION in item.annotations}
+    wanted = {item.id: item for _, item in desired.resources if GENERATE in item.annotations}
     if not wanted:
         return desired
     look = _Look(wanted, live, now)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.identity import GroupKind, ObjectId
+from reconciler.model.marks import DISABLED, PRUNE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +26,6 @@ ID_LABEL: Final = "applyset.kubernetes.io/id"
 TOOLING: Final = "applyset.kubernetes.io/tooling"
 GROUP_KINDS: Final = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES: Final = "applyset.kubernetes.io/additional-namespaces"
-PRUNE: Final = "reconciler.dev/prune"  # on objects, and on the inventory parent of a component with `prune: false`
 TOOLING_VALUE: Final = "reconciler/v1"
 
 
@@ -80,7 +80,7 @@ def read_parent(body: Mapping[str, Any]) -> Inventory:
         kinds,
         names,
         metadata.get("resourceVersion", ""),
-        annotations.get(PRUNE) != "disabled",
+        annotations.get(PRUNE) != DISABLED,
     )
 
 
@@ -118,7 +118,7 @@ def parent_body(environment: str, inventory: Inventory) -> dict[str, Any]:
                     sorted(f"{kind}.{group}" if group else kind for group, kind in inventory.group_kinds)
                 ),
                 NAMESPACES: ",".join(sorted(inventory.namespaces - {parent.namespace})),
-                **({} if inventory.prune else {PRUNE: "disabled"}),
+                **({} if inventory.prune else {PRUNE: DISABLED}),
             },
         },
     }

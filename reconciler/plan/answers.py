@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reconciler.errors import Conflict, Invalid
 from reconciler.model.harbor import pending
 from reconciler.model.managers import shares
+from reconciler.model.marks import ALLOWED, REPLACE
 from reconciler.model.observation import Prediction
 from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from reconciler.plan.cases import Case
     from reconciler.plan.differences import Difference
 
-REPLACE = "reconciler.dev/replace"
 NO_DRY_RUN = "does not support dry run"  # of a webhook with sideEffects; the server's words
 UNPROCESSABLE: Final = 422
 UNASKED: Final = Prediction()
@@ -198,7 +198,7 @@ def _immutable(case: Case, change: Change, error: ClusterError, words: str) -> C
             f"an immutable field changes: {which}; nothing is made anew, since it would be invalid all the same: {also}"
         )
         return replace(change, problem=told)
-    if case.resource.annotations.get(REPLACE) == "allowed":
+    if case.resource.annotations.get(REPLACE) == ALLOWED:
         note = f"an immutable field changes ({which}): the object is deleted and made anew (reconciler.dev/replace: allowed)"
         warning = (f"lost with it: {lost}",) if lost else ()
         return replace(change, action=Action.REPLACE, notes=(*change.notes, note, *warning))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.model.harbor import pending
 from reconciler.model.identity import GroupKind, GroupVersionKind
+from reconciler.model.marks import DISABLED, RECONCILE
 from reconciler.plan.compare import unchanged
 from reconciler.plan.conflicts import settle
 from reconciler.plan.ignore import Ignored, yielded
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from reconciler.model.schema import Schema
     from reconciler.plan.conflicts import Clash
 
-RECONCILE = "reconciler.dev/reconcile"
 DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
@@ -128,7 +128,7 @@ class _Look:
         return self._changing[kind]
 
     def _present(self, case: Case, live: dict[str, Any]) -> Case:
-        if case.resource.annotations.get(RECONCILE) == "disabled":
+        if case.resource.annotations.get(RECONCILE) == DISABLED:
             return replace(case, state=State.LEFT)
         standing = self._owners.standing(live, case.component)
         if standing is not OURS:

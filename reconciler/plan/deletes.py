@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.applyset import ENVIRONMENT_LABEL, PRUNE
+from reconciler.model.applyset import ENVIRONMENT_LABEL
 from reconciler.model.harbor import held
 from reconciler.model.identity import GroupKind
+from reconciler.model.marks import DISABLED, ORPHAN, PRUNE, RECONCILE
 from reconciler.model.plan import Action, Change, Kept
-from reconciler.plan.cases import DEFINITION, RECONCILE
+from reconciler.plan.cases import DEFINITION
 from reconciler.plan.losses import losses
 from reconciler.plan.managed import own_fields
 from reconciler.plan.ownership import Owners
@@ -64,7 +65,7 @@ def unwanted(
     )
     stays = dict.fromkeys(item.id for item in kept)
     released = dict.fromkeys(
-        identity for identity in left if identity not in stays and _mark(observation.live[identity], PRUNE) == "orphan"
+        identity for identity in left if identity not in stays and _mark(observation.live[identity], PRUNE) == ORPHAN
     )
     waits = [identity for identity, component in left.items() if component in waiting]
     holders = _Holders([*wanted, *stays, *released, *waits], observation)
@@ -124,7 +125,7 @@ def _delete(
 
 def _release(identity: ObjectId, component: str, live: Mapping[str, Any]) -> Change:
     metadata = live["metadata"]
-    note = f"stays in the cluster as it is, and is ours no more ({PRUNE}: orphan)"
+    note = f"stays in the cluster as it is, and is ours no more ({PRUNE}: {ORPHAN})"
     uid, version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
     return Change(Action.RELEASE, component, identity, uid=uid, resource_version=version, notes=(note,))
 
@@ -145,7 +146,7 @@ def _unpruned(environment: Environment, observation: Observation) -> dict[str, s
 
 def _reason_to_keep(component: str, live: Mapping[str, Any], unpruned: Mapping[str, str]) -> str:
     return unpruned.get(component) or next(
-        (f"{mark}: disabled" for mark in (PRUNE, RECONCILE) if _mark(live, mark) == "disabled"), ""
+        (f"{mark}: {DISABLED}" for mark in (PRUNE, RECONCILE) if _mark(live, mark) == DISABLED), ""
     )
 
 

@@ -56,12 +56,14 @@ def build(desired: Desired, environment: Environment) -> Graph:
 def infer(bodies: Mapping[ObjectId, dict[str, Any]], *, complete: bool = True) -> tuple[Edge, ...]:
     """Return the edges among objects, one for each pair.
 
-    Raises ConfigError where marks name what is not there, unless the objects are only a part (not `complete`).
+    Raises ConfigError where marks are unknown or name what is not there, unless the objects are only a part (not `complete`).
     """
     objects = Objects(bodies, complete=complete)
     found: dict[tuple[ObjectId, ObjectId], Edge] = {}
     problems: list[Problem] = []
     for identity, body in bodies.items():
+        if complete:
+            problems.extend(marks.mistakes(identity, body))
         for family in _FAMILIES:
             try:
                 _collect(family(identity, body, objects), found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.model import tree
 from reconciler.model.applyset import ENVIRONMENT_LABEL, PART_OF_LABEL
+from reconciler.model.marks import ALLOWED, DISABLED, ORPHAN, PRUNE, RECONCILE, REPLACE
 from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change, FieldChange
 from reconciler.model.schema import MISSING
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from reconciler.model.schema import Schema
     from reconciler.plan.differences import Difference
 
-REPLACE: Final = "reconciler.dev/replace"
-PRUNE: Final = ("reconciler.dev/prune", "reconciler.dev/reconcile")
 RISK: Final = (Action.DELETE, Action.REPLACE, Action.RELEASE, Action.MOVE, Action.UPDATE, Action.CREATE)
 _MARKS: Final = frozenset(("metadata", "labels", name) for name in (ENVIRONMENT_LABEL, PART_OF_LABEL))
 
@@ -67,9 +66,9 @@ def _gone(component: str, resource: Resource, kept: frozenset[str]) -> Change:
     notes: tuple[str, ...] = ()
     if component in kept:
         notes = (f"stays in the cluster: component {component} does not prune",)
-    elif any(resource.annotations.get(name) == "disabled" for name in PRUNE):
+    elif any(resource.annotations.get(name) == DISABLED for name in (PRUNE, RECONCILE)):
         notes = ("stays in the cluster: an annotation of it says so",)
-    elif resource.annotations.get(PRUNE[0]) == "orphan":
+    elif resource.annotations.get(PRUNE) == ORPHAN:
         return Change(Action.RELEASE, component, resource.id, resource)
     return Change(Action.DELETE, component, resource.id, resource, notes=notes)
 
@@ -83,7 +82,7 @@ def _changed(before: tuple[str, Resource], after: tuple[str, Resource], schema: 
     fixed = immutable.changed(new.id, fields, frozen=old.body.get("immutable") is True)
     if not fixed:
         return change
-    if new.annotations.get(REPLACE) == "allowed":
+    if new.annotations.get(REPLACE) == ALLOWED:
         note = f"deleted and made anew, because {', '.join(fixed)} cannot change (reconciler.dev/replace: allowed)"
         return replace(change, action=Action.REPLACE, notes=(note,))
     told = f'{", ".join(fixed)} cannot change: change it back, or annotate the object with {REPLACE}: "allowed"'

@@ -95,6 +95,19 @@ def test_validate_names_the_place(
     assert expected in run(capsys, 2, "validate")
 
 
+def test_a_mark_that_nothing_reads_is_told_beside_what_else_is_wrong(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = root / "environments" / "dev" / "web" / "a.yaml"
+    edit(file, "namespace: default}", "namespace: shop, annotations: {reconciler.dev/prune: disable}}")
+    expected = "web/a.yaml:3: ConfigMap/a -n shop: reconciler.dev/prune is 'disable' (did you mean disabled?"
+    told = run(capsys, 2, "validate")
+    assert expected in told
+    assert "its namespace shop does not exist" in told
+    assert expected in run(capsys, 2, "graph", "dev")
+    assert expected in run(capsys, 2, "diff", "dev")
+
+
 def test_one_object_in_two_components_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(root / "environments" / "dev" / "environment.yaml", "path: web", "path: web\n    - {name: again, path: web}")
     expected = "web/a.yaml:1: ConfigMap/a -n default is rendered by component again and by component web"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.generated import ANNOTATION, sources_of
+from reconciler.generated import sources_of
+from reconciler.model.marks import GENERATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 def edges(identity: ObjectId, body: Body, objects: Objects) -> Iterator[Edge | None]:
     """Yield the edges of a Secret to those that it copies from, or whose authority signs its certificate."""
-    text = ((body.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
+    text = ((body.get("metadata") or {}).get("annotations") or {}).get(GENERATE)
     if text is not None and identity.group_kind == ("", "Secret"):
         for source in sources_of(text, identity.namespace):
             yield objects.edge(
-                identity, source, "its values are made from it", at=("metadata", "annotations", ANNOTATION)
+                identity, source, "its values are made from it", at=("metadata", "annotations", GENERATE)
             )

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from reconciler import yaml
 from reconciler.errors import ConfigError
-from reconciler.generated import ANNOTATION, PENDING, expanded, pending_keys, recipes_of, settled, sources_of
+from reconciler.generated import PENDING, expanded, pending_keys, recipes_of, settled, sources_of
 from reconciler.generated.make import ALPHABETS, made
 from reconciler.model.identity import ObjectId
+from reconciler.model.marks import GENERATE
 from reconciler.model.origin import Source
 from reconciler.model.resource import Desired, Resource
 from reconciler.model.tree import Map
@@ -32,7 +33,7 @@ Data = dict[str, str]
 
 def secret(recipes: str, name: str = "keys", namespace: str = "web", extra: str = "") -> Resource:
     """Return a Secret with a generate annotation."""
-    text = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  annotations:\n    {ANNOTATION}: |\n"
+    text = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  annotations:\n    {GENERATE}: |\n"
     text += "".join(f"      {line}\n" for line in recipes.splitlines()) + extra
     body = yaml.parse(text, Source("web.yaml", "web"))[0]
     return Resource(ObjectId.of(body), "v1", body)

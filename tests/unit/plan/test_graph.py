@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ConfigError, DependencyCycle
 from reconciler.model.identity import ObjectId
+from reconciler.model.marks import GENERATE, KNOWN
 from reconciler.model.resource import Desired, Resource
 from reconciler.model.tree import Map
 from reconciler.plan import graph
@@ -311,6 +312,47 @@ def test_a_mark_that_names_nothing_is_an_error_with_its_line() -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  annotations:\n    reconciler.dev/depends-on: apps/Deployment/shop/gone\n"
     with pytest.raises(ConfigError, match=r"a\.yaml:6: ConfigMap/x: .* names apps/Deployment/shop/gone"):
         graph.build(desired(a=text), environment(a=[]))
+
+
+def test_marks_and_values_that_nothing_reads_are_errors_with_their_lines_and_what_is_known() -> None:
+    text = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: x
+  annotations:
+    reconciler.dev/prune: disable
+    reconciler.dev/prun: disabled
+    reconciler.dev/wait: keep
+    reconciler.dev/replace: "yes"
+    reconciler.dev/reconcile: Disabled
+    platform.reconciler.dev/prune: as it likes
+"""
+    known = ", ".join(KNOWN)
+    with pytest.raises(ConfigError) as raised:
+        graph.build(desired(a=text), environment(a=[]))
+    assert [*map(str, raised.value.problems)] == [
+        "a.yaml:6: ConfigMap/x: reconciler.dev/prune is 'disable' (did you mean disabled? known: disabled, orphan)",
+        f"a.yaml:7: ConfigMap/x: unknown annotation reconciler.dev/prun (did you mean reconciler.dev/prune? known: {known})",
+        "a.yaml:8: ConfigMap/x: reconciler.dev/wait is 'keep' (known: disabled)",
+        "a.yaml:9: ConfigMap/x: reconciler.dev/replace is 'yes' (known: allowed)",
+        "a.yaml:10: ConfigMap/x: reconciler.dev/reconcile is 'Disabled' (did you mean disabled? known: disabled)",
+    ]
+
+
+def test_every_value_of_every_mark_is_taken() -> None:
+    told = {name: values or ("ConfigMap/x",) for name, values in KNOWN.items() if name != GENERATE}
+    for name, values in told.items():
+        for value in values:
+            text = f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: x, annotations: {{{name}: {value}}}}}}}"
+            assert not graph.build(desired(a=text), environment(a=[])).edges
+
+
+def test_what_goes_away_with_a_mark_that_is_not_known_is_ordered_all_the_same() -> None:
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, annotations: {reconciler.dev/prun: disabled}}}"
+    gone = {item.id: ("old", dict(item.body)) for item in objects(text)}
+    made = graph.with_deletions(graph.build(desired(a=""), environment(a=[])), gone)
+    assert [identity.name for identity in made.component_of] == ["a"]
 
 
 def test_what_goes_away_is_ordered_too() -> None:
