@@ -16,7 +16,7 @@ from reconciler import generated, sops, vendor
 from reconciler.clock import SystemClock
 from reconciler.environment import windows
 from reconciler.environment.load import FILE, ROOT
-from reconciler.errors import Problem, RenderError
+from reconciler.errors import ConfigError, Problem, RenderError
 from reconciler.model.outcome import Result
 from reconciler.model.plan import Action
 from reconciler.model.resource import Desired
@@ -204,8 +204,25 @@ def _owned_twice(components: Mapping[str, tuple[Resource, ...]]) -> Iterator[Pro
 
 
 def order(desired: Desired, environment: Environment) -> Graph:
-    """Infer the dependency graph; raises DependencyCycle."""
-    return graph.build(desired, environment)
+    """Infer the dependency graph; raises DependencyCycle, and ConfigError where marks or kinds of the policy are wrong."""
+    misnamed = _misnamed(desired, environment)
+    try:
+        made = graph.build(desired, environment)
+    except ConfigError as error:
+        if misnamed:
+            raise ConfigError((*misnamed, *error.problems)) from error
+        raise
+    if misnamed:
+        raise ConfigError(misnamed)
+    return made
+
+
+def _misnamed(desired: Desired, environment: Environment) -> tuple[Problem, ...]:
+    if not environment.kinds:
+        return ()
+    from reconciler.check import misnamed
+
+    return misnamed(environment, desired)[0]
 
 
 def wanted(checkout: Checkout, only: Collection[str] | None = None, memory: Builds | None = None) -> Desired:

@@ -7,6 +7,7 @@ volume, key, account and role has to lead somewhere. An object that knows better
 
 from reconciler.check.declared import broken
 from reconciler.check.overridden import overridden
+from reconciler.check.policy import misnamed
 from reconciler.check.run import check
 
-__all__ = ["broken", "check", "overridden"]
+__all__ = ["broken", "check", "misnamed", "overridden"]

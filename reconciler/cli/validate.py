@@ -65,7 +65,7 @@ def validate(invocation: Invocation, environments: tuple[str, ...], output: Outp
 def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tuple[Problem, ...], Desired | None]:
     """Return what is wrong with an environment, what its rules only warn of, and what it renders if it does."""
     from reconciler import pipeline
-    from reconciler.check import broken, check
+    from reconciler.check import broken, check, misnamed
     from reconciler.cli.checkout import open_environment
     from reconciler.environment.rules import load_rules
     from reconciler.errors import ConfigError
@@ -78,6 +78,7 @@ def _problems(workspace: Workspace, name: str) -> tuple[tuple[Problem, ...], tup
         checks = tuple(_expressions(checkout.environment))
         desired = pipeline.render(checkout, thorough=True)
         errors, warned = broken(load_rules(workspace.files, checkout.environment), checkout.environment, desired)
+        warned = (*misnamed(checkout.environment, desired)[1], *warned)
         problems = (*checks, *check(expanded(sealed(desired))), *errors)
     except ConfigError as error:
         return error.problems, (), desired
@@ -97,8 +98,7 @@ def _expressions(environment: Environment) -> Iterator[Problem]:
         try:
             require_valid(component.health_checks)
         except ConfigError as error:
-            file = f"environments/{environment.name}/environment.yaml"
-            yield Problem(file, 0, f"component {component.name}: {error}")
+            yield Problem(environment.file, 0, f"component {component.name}: {error}")
 
 
 def _document(problem: Problem) -> dict[str, object]:

@@ -7,16 +7,16 @@ import posixpath
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
-from reconciler.environment.models import Environment, EnvironmentFile
+from reconciler.environment.models import Deletions, Environment, EnvironmentFile, NamedKind
 from reconciler.environment.strict import line_of, validated
 from reconciler.errors import ConfigError, InvalidEnvironment, Problem
 from reconciler.model.origin import Source
-from reconciler.model.path import parse_path
+from reconciler.model.path import format_path, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.environment.models import Spec
+    from reconciler.environment.models import Policy, Spec
     from reconciler.model.files import FileTree
 
 ROOT: Final = "environments"
@@ -49,7 +49,10 @@ def load(files: FileTree, path: str) -> Environment:
     document, problems = _document(files, path)
     read, wrong = validated(EnvironmentFile, document, path)
     problems += wrong
-    environment = None if read is None else Environment(read.metadata, read.spec, _needs(document, read.spec))
+    environment = None
+    if read is not None:
+        kinds = tuple(_kinds(document, read.spec.policy))
+        environment = Environment(read.metadata, read.spec, _needs(document, read.spec), kinds)
     if environment is not None:
         problems += _meaning(files, directory, path, document, environment)
     if problems or environment is None:
@@ -177,6 +180,17 @@ def _needs(document: Any, spec: Spec) -> dict[tuple[str, str], int]:
         for index, component in enumerate(spec.components)
         for position, name in enumerate(component.depends_on)
     }
+
+
+def _kinds(document: Any, policy: Policy) -> Iterator[NamedKind]:
+    """Yield the kinds that a policy names; not those that are protected where it says nothing."""
+    protect = ("spec", "policy", "deletions", "protect")
+    if policy.deletions.protect != Deletions().protect:
+        for index, kind in enumerate(policy.deletions.protect):
+            yield NamedKind(kind, format_path(protect[1:]), line_of(document, (*protect, index)))
+    for index, ignore in enumerate(policy.ignore):
+        steps = ("spec", "policy", "ignore", index, "kind")
+        yield NamedKind(ignore.kind, format_path(steps[1:]), line_of(document, steps))
 
 
 def _circle(start: str, needs: dict[str, tuple[str, ...]], done: set[str]) -> list[str]:

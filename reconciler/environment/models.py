@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotation
 from dataclasses import dataclass
 from dataclasses import field as plain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
 
@@ -279,19 +279,35 @@ class EnvironmentFile(Strict, frozen=True):
     spec: Spec
 
 
+class NamedKind(NamedTuple):
+    """A kind that an environment.yaml names, the place of it in words, and its line."""
+
+    kind: str
+    at: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What an environment.yaml says, with the line of each `dependsOn`, by component and what it needs."""
+    """What an environment.yaml says, with the line of each `dependsOn`, by component and what it needs.
+
+    `kinds` are those that its policy names.
+    """
 
     metadata: Metadata
     spec: Spec
     lines: Mapping[tuple[str, str], int] = plain(default_factory=dict, compare=False, repr=False)
+    kinds: tuple[NamedKind, ...] = plain(default=(), compare=False, repr=False)
+
+    @property
+    def file(self) -> str:
+        """The environment.yaml."""
+        return f"environments/{self.name}/environment.yaml"
 
     def place_of(self, component: str, needs: str) -> str:
         """Return `file:line` of a component's need; without the line where that is not known."""
-        place = f"environments/{self.name}/environment.yaml"
         line = self.lines.get((component, needs))
-        return place if line is None else f"{place}:{line}"
+        return self.file if line is None else f"{self.file}:{line}"
 
     @property
     def name(self) -> str:

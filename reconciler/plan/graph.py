@@ -115,9 +115,10 @@ def _component_order(desired: Desired, environment: Environment, edges: Sequence
     names = dict.fromkeys([*(item.name for item in environment.spec.components), *desired.components])
     order, circles = ordered(names, lambda name: needs.get(name, ()))
     if circles:
-        place = f"environments/{environment.name}/environment.yaml"
         told = " needs ".join([*circles[0], circles[0][0]])
-        raise DependencyCycle([Problem(place, 0, f"components need each other in a circle: {told}", "take one away")])
+        raise DependencyCycle(
+            [Problem(environment.file, 0, f"components need each other in a circle: {told}", "take one away")]
+        )
     return tuple(order)
 
 

@@ -108,6 +108,36 @@ def test_a_mark_that_nothing_reads_is_told_beside_what_else_is_wrong(
     assert expected in run(capsys, 2, "diff", "dev")
 
 
+def test_kinds_of_the_policy_that_nothing_has_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = root / "environments" / "dev" / "environment.yaml"
+    policy = """\
+  policy:
+    deletions: {protect: [PersistentVolumeClaims, Namespace]}
+    ignore:
+      - {kind: deployment, path: spec.replicas}
+      - {kind: HelmRelease, path: spec.values}
+"""
+    file.write_text(file.read_text() + policy)
+    expected = "environment.yaml:13: policy.deletions.protect names PersistentVolumeClaims, which is no kind"
+    told = run(capsys, 2, "validate")
+    assert f"{expected} (did you mean PersistentVolumeClaim?)" in told
+    assert "environment.yaml:15: policy.ignore[0].kind names deployment, which is no kind (did you mean Dep" in told
+    assert (
+        "warning: environments/dev/environment.yaml:16: policy.ignore[1].kind names HelmRelease, which is no kind of"
+        in told
+    )
+    assert "dev: 2 problems\n" in told
+    edit(
+        root / "environments" / "dev" / "web" / "a.yaml",
+        "namespace: default}",
+        "namespace: default, annotations: {reconciler.dev/prun: x}}",
+    )
+    told = run(capsys, 2, "diff", "dev")
+    assert expected in told
+    assert "unknown annotation reconciler.dev/prun" in told
+    assert "HelmRelease" not in told
+
+
 def test_one_object_in_two_components_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(root / "environments" / "dev" / "environment.yaml", "path: web", "path: web\n    - {name: again, path: web}")
     expected = "web/a.yaml:1: ConfigMap/a -n default is rendered by component again and by component web"
