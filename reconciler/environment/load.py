@@ -25,20 +25,33 @@ KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomizati
 
 
 def discover(files: FileTree) -> tuple[str, ...]:
-    """Return the names of the environments that a repository defines, sorted.
+    """Return the names of the environments that a repository defines or evidently was to define, sorted.
 
-    One that cannot be looked at, a link that leads out of the repository, is one that cannot be loaded.
+    One that cannot be looked at, a link that leads out of the repository, is one that cannot be loaded; so is one whose
+    file has another name (environment.yml) or is no file.
     """
     if not files.is_dir(ROOT):
         return ()
-    return tuple(name for name in files.entries(ROOT) if _defined(files, f"{ROOT}/{name}/{FILE}"))
+    return tuple(name for name in files.entries(ROOT) if _meant(files, f"{ROOT}/{name}"))
 
 
-def _defined(files: FileTree, path: str) -> bool:
+def _meant(files: FileTree, directory: str) -> bool:
     try:
-        return files.is_file(path)
+        return bool(_similar(files, directory)) or _leads_nowhere(files, directory)
     except ConfigError:
         return True
+
+
+def _similar(files: FileTree, directory: str) -> list[str]:
+    """Return what is in a directory and called as an environment's file, or nearly so."""
+    names = files.entries(directory) if files.is_dir(directory) else ()
+    return [name for name in names if name.lower() in (FILE, "environment.yml")]
+
+
+def _leads_nowhere(files: FileTree, path: str) -> bool:
+    """Whether something stands there that is neither directory nor file; editors make such links with a dot in front."""
+    hidden = posixpath.basename(path).startswith(".")
+    return not hidden and not files.is_dir(path) and not files.is_file(path)
 
 
 def load(files: FileTree, path: str) -> Environment:
@@ -66,8 +79,21 @@ def rules_path(environment: str, path: str) -> str:
 
 
 def _absent(files: FileTree, path: str) -> Problem:
-    name = posixpath.basename(posixpath.dirname(path))
+    """Return why there is no file of an environment."""
+    directory = posixpath.dirname(path)
+    name = posixpath.basename(directory)
+    similar = _similar(files, directory)
     names = discover(files)
+    if FILE in similar:
+        what = "a directory" if files.is_dir(path) else "no file: a link that leads nowhere, or a pipe"
+        return Problem(path, 0, f"is {what}", "expected a file with kind: Environment")
+    if similar:
+        return Problem(
+            f"{directory}/{similar[0]}", 0, "is not read", f"rename it: an environment's file is called {FILE}"
+        )
+    if name in names:
+        message = "is no directory: a link that leads nowhere, or a submodule"
+        return Problem(directory, 0, message, f"expected a directory with {FILE}")
     near = difflib.get_close_matches(name, names, 1)
     known = f"there are {', '.join(names)}" if names else f"there is no {ROOT}/<name>/{FILE} at all"
     return Problem(path, 0, f"there is no environment {name}", f"did you mean {near[0]}? {known}" if near else known)

@@ -96,11 +96,18 @@ def _environment(
 
 def _same_file(name: str, base: Side, head: Side) -> bool:
     """Whether an environment.yaml that cannot be read is what it was: that is nothing that this change does."""
-    path = f"{ROOT}/{name}/{FILE}"
     try:
-        return base.files.digest(path) == head.files.digest(path)
-    except (ConfigError, FileNotFoundError):
+        return _digest(name, base) == _digest(name, head)
+    except ConfigError:
         return False
+
+
+def _digest(name: str, side: Side) -> str:
+    """Return the digest of an environment.yaml; "" where it is none that could be read."""
+    try:
+        return side.files.digest(f"{ROOT}/{name}/{FILE}")
+    except FileNotFoundError:
+        return ""
 
 
 def _checkout(name: str, side: Side) -> Checkout:

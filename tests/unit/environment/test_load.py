@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from reconciler.errors import InvalidEnvironment
 from reconciler.source.directory import DirectoryTree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 GOOD = """\
@@ -131,6 +134,55 @@ def test_an_unknown_environment_lists_the_known(tmp_path: Path) -> None:
     assert discover(files) == ("dev",)
     with pytest.raises(InvalidEnvironment, match=r"there is no environment devv \(did you mean dev\? there are dev\)"):
         load(files, "environments/devv/environment.yaml")
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (
+            lambda file: file.mkdir(),
+            "environments/prod/environment.yaml: is a directory (expected a file with kind: Env",
+        ),
+        (
+            lambda file: file.symlink_to("gone"),
+            "environments/prod/environment.yaml: is no file: a link that leads nowhere",
+        ),
+        (
+            lambda file: file.symlink_to(file.name),
+            "environments/prod/environment.yaml: is no file: a link that leads now",
+        ),
+        (
+            os.mkfifo,
+            "environments/prod/environment.yaml: is no file: a link that leads nowhere, or a p",
+        ),
+        (
+            lambda file: file.with_suffix(".yml").write_text(GOOD),
+            "environments/prod/environment.yml: is not read (rename it: an environment's file is called environment.yaml)",
+        ),
+        (
+            lambda file: (file.parent.rmdir(), file.parent.symlink_to("../gone")),
+            "environments/prod: is no directory: a link that leads nowhere, or a submodule (expected a directory with env",
+        ),
+    ],
+)
+def test_an_environment_whose_file_is_none_is_not_skipped(
+    tmp_path: Path, make: Callable[[Path], object], expected: str
+) -> None:
+    files = write(tmp_path, GOOD)
+    (tmp_path / "environments" / "prod").mkdir()
+    make(tmp_path / "environments" / "prod" / "environment.yaml")
+    assert discover(files) == ("dev", "prod")
+    with pytest.raises(InvalidEnvironment, match=re.escape(expected)):
+        load(files, "environments/prod/environment.yaml")
+
+
+def test_what_is_like_no_environment_is_none(tmp_path: Path) -> None:
+    files = write(tmp_path, GOOD)
+    (tmp_path / "environments" / "shared").mkdir()
+    (tmp_path / "environments" / "shared" / "kustomization.yaml").write_text("resources: []\n")
+    (tmp_path / "environments" / "README.md").write_text("what is here\n")
+    (tmp_path / "environments" / ".#README.md").symlink_to("ada@laptop.1234")
+    assert discover(files) == ("dev",)
 
 
 def test_the_shipped_schema_is_the_models(tmp_path: Path) -> None:

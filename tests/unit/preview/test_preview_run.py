@@ -153,6 +153,15 @@ def test_an_environment_that_cannot_be_read_is_an_error_of_its_own() -> None:
     assert made.untouched == ("dev",)
 
 
+def test_a_file_of_another_name_is_an_error_once_and_no_change_afterwards() -> None:
+    renamed = platform("dev", "prod")
+    renamed["environments/prod/environment.yml"] = renamed.pop("environments/prod/environment.yaml")
+    made = compared(platform("dev", "prod"), renamed)
+    (item,) = made.environments
+    assert str(item.problems[0]).startswith("environments/prod/environment.yml: is not read (rename it")
+    assert compared(renamed, renamed).untouched == ("dev", "prod")
+
+
 def test_new_and_vanished_environments_are_told() -> None:
     made = compared(platform("dev"), platform("prod"))
     by_name = {item.environment: item for item in made.environments}

@@ -74,6 +74,8 @@ class Files:
 
     def digest(self, path: str) -> str:
         """Return a digest of a file's content."""
+        if path not in self.files:
+            raise FileNotFoundError(path)
         return hashlib.sha256(self.files[path].encode()).hexdigest()
 
 
