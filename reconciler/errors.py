@@ -7,7 +7,8 @@
     │   ├── RenderError           a Kustomize directory
     │   └── DependencyCycle       things need each other in a circle
     ├── SourceError               git
-    │   └── RevisionNotFound
+    │   ├── RevisionNotFound      exit 2
+    │   └── GitUnusable           no git, or one that does not read the repository        exit 2
     ├── PlanError
     │   └── UnsafePlan            refused as a whole, before the first write        exit 4
     ├── ClusterError              the API server's answer, or its silence           exit 1
@@ -93,6 +94,10 @@ class SourceError(ReconcilerError):
 
 class RevisionNotFound(SourceError):
     """The repository has no such revision."""
+
+
+class GitUnusable(SourceError):
+    """There is no git, or git does not read the repository for this user; the text says the way out."""
 
 
 class PlanError(ReconcilerError):

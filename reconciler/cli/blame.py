@@ -29,7 +29,7 @@ def blame(
 ) -> None:
     """Tell where each field of an object comes from: value, file and line, layer, step, commit, what it replaced."""
     from reconciler import pipeline
-    from reconciler.cli.checkout import open_environment, open_workspace
+    from reconciler.cli.checkout import certain, open_environment, open_workspace
     from reconciler.cli.printing import print_document
     from reconciler.report import blame as told
     from reconciler.report.canvas import canvas
@@ -42,4 +42,4 @@ def blame(
     if output == "text":
         told.draw(canvas(), resource, rows, commits)
     else:
-        print_document(told.document(resource, rows, commits), output)
+        print_document(told.document(resource, rows, certain(commits)), output)

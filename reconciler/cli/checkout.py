@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import SourceError, UsageError
+from reconciler.errors import GitUnusable, SourceError, UsageError
 from reconciler.source.directory import DirectoryTree
 from reconciler.source.tops import Unclear, top_of
 
@@ -54,6 +54,16 @@ def commits(
     return found
 
 
+def certain(found: Mapping[tuple[str, int], Commit]) -> Mapping[tuple[str, int], Commit]:
+    """Return the commits without those at which a shallow clone ends, where an earlier one may be meant; warns of them."""
+    from reconciler.cli.printing import print_warnings
+
+    known = {place: commit for place, commit in found.items() if not commit.boundary}
+    if len(known) < len(found):
+        print_warnings(("the clone is shallow: the commits of some lines are not known (git fetch --unshallow)",))
+    return known
+
+
 def _require_directory(repo: Path) -> None:
     """Raise UsageError where a directory is not there; the current one may have been removed under the shell."""
     try:
@@ -93,6 +103,8 @@ def _nothing() -> None:
 def _asked_of_git(invocation: Invocation) -> Workspace:
     try:
         repository = open_repository(invocation)
+    except GitUnusable:
+        raise
     except SourceError:
         if invocation.revision is not None:
             raise

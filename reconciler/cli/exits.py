@@ -24,7 +24,7 @@ class Exit(IntEnum):
 
 def code_of(error: ReconcilerError) -> Exit:
     """Return the exit code that an error ends the process with."""
-    if isinstance(error, errors.ConfigError | errors.RevisionNotFound):
+    if isinstance(error, errors.ConfigError | errors.RevisionNotFound | errors.GitUnusable):
         return Exit.INVALID
     if isinstance(error, errors.UnsafePlan):
         return Exit.REFUSED

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.cli.checkout import Workspace
+    from reconciler.model.commit import Commit
     from reconciler.model.origin import Origin
     from reconciler.model.plan import Plan
 
@@ -30,8 +31,21 @@ def print_plan(workspace: Workspace, plan: Plan, requests: Mapping[str, int], ou
         from reconciler.cli.printing import print_document
         from reconciler.report.document import plan_document
 
-        commits = {place: commit.sha for place, commit in workspace.commits(_origins(plan)).items()}
+        commits = {place: commit.sha for place, commit in _commits(workspace, plan).items()}
         print_document(plan_document(plan, requests, commits), output)
+
+
+def _commits(workspace: Workspace, plan: Plan) -> Mapping[tuple[str, int], Commit]:
+    """Return the commit of each line; none, with a warning, where git does not tell: the plan is right without."""
+    from reconciler.cli.checkout import certain
+    from reconciler.cli.printing import print_warnings
+    from reconciler.errors import GitUnusable
+
+    try:
+        return certain(workspace.commits(_origins(plan)))
+    except GitUnusable as error:
+        print_warnings((f"the commits of lines are left out: {error}",))
+        return {}
 
 
 def _origins(plan: Plan) -> Iterator[Origin | None]:

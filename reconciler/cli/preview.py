@@ -96,7 +96,7 @@ def _print(repository: Repository, made: Preview, folded: Sequence[Folded], outp
     elif output == "markdown":
         sys.stdout.write(report.markdown(made, folded))
     else:
-        from reconciler.cli.checkout import commits
+        from reconciler.cli.checkout import certain, commits
         from reconciler.cli.printing import print_document
 
         gone = [item for item in folded if item.change.leaves]
@@ -104,7 +104,7 @@ def _print(repository: Repository, made: Preview, folded: Sequence[Folded], outp
         settings = [field.origin for environment in made.environments for field in environment.settings]
         head = commits(repository, (*_origins(kept), *settings), made.head)
         base = commits(repository, _origins(gone), made.base)
-        shas = [{place: commit.sha for place, commit in found.items()} for found in (head, base)]
+        shas = [{place: commit.sha for place, commit in certain(found).items()} for found in (head, base)]
         print_document(report.document(made, folded, *shas), output)
 
 

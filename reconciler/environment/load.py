@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import posixpath
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import yaml
@@ -92,7 +93,7 @@ def _absent(files: FileTree, path: str) -> Problem:
             f"{directory}/{similar[0]}", 0, "is not read", f"rename it: an environment's file is called {FILE}"
         )
     if name in names:
-        message = "is no directory: a link that leads nowhere, or a submodule"
+        message = "is no directory: a link that leads nowhere, or a pipe"
         return Problem(directory, 0, message, f"expected a directory with {FILE}")
     near = difflib.get_close_matches(name, names, 1)
     known = f"there are {', '.join(names)}" if names else f"there is no {ROOT}/<name>/{FILE} at all"
@@ -170,9 +171,14 @@ def _components(
                 hint = f"did you mean {near[0]}?" if near else f"components are {', '.join(known)}"
                 place = line_of(document, (*here, "dependsOn", position))
                 yield Problem(path, place, f"component {component.name} depends on {name}, which is no component", hint)
-        wrong = _path_problem(files, directory, component.path)
+        line = line_of(document, (*here, "path"))
+        try:
+            wrong = _path_problem(files, directory, component.path)
+        except ConfigError as error:
+            yield from (replace(problem, via=(*problem.via, f"{path}:{line}")) for problem in error.problems)
+            continue
         if wrong:
-            yield Problem(path, line_of(document, (*here, "path")), f"component {component.name}: {wrong}")
+            yield Problem(path, line, f"component {component.name}: {wrong}")
 
 
 def _path_problem(files: FileTree, directory: str, path: str) -> str:

@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit; `sha` is the full id, `date` the author's date."""
+    """One commit; `sha` is the full id, `date` the author's date.
+
+    `boundary`: a shallow clone ends at it, so what git says of it may be true of an earlier one.
+    """
 
     sha: str
     author: str
     date: datetime
     summary: str
+    boundary: bool = False

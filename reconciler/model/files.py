@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 class FileTree(Protocol):
     """A tree of files. Paths are relative to its root, normalised, with forward slashes; "" is the root.
 
-    Symbolic links that lead out of the tree are refused with a RenderError that names the link.
+    Symbolic links that lead out of the tree are refused with a RenderError that names the link; so is what is in a submodule
+    of a commit.
     """
 
     def is_dir(self, path: str) -> bool:

@@ -106,6 +106,8 @@ def _draw_step(console: Console, lead: str, origin: Origin, commits: Mapping[tup
     )
     if commit:
         told = f"{commit.sha[:10]} {commit.author}, {commit.date:%Y-%m-%d}: {commit.summary}"
+        if commit.boundary:
+            told += " (or an earlier commit: the clone is shallow, `git fetch --unshallow` gets the rest)"
     console.print(f"    {lead} {origin} ({origin.by}, layer {origin.source.layer or '.'})")
     console.print(f"        {told}", style="dim")
 

@@ -67,9 +67,7 @@ class Clones:
         path = self._path(spec, commit)
         if not path.is_dir():
             return None
-        import git
-        from git.exc import GitError
-
+        from reconciler.source.gitpython import GitError, git
         from reconciler.source.repository import Repository
 
         try:

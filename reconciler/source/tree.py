@@ -56,6 +56,11 @@ class CommitTree:
             raise FileNotFoundError(path)
         return str(blob.hexsha)
 
+    def place(self, path: str) -> str | None:
+        """Return the path of a file without the links on the way to it; None where there is no file."""
+        blob = self._blob(path)
+        return None if blob is None else str(blob.path)
+
     def _blob(self, path: str) -> git.Object | None:
         found = self._entry(path, LINKS)
         return found if found is not None and found.type == "blob" else None
@@ -76,8 +81,11 @@ class CommitTree:
         parent, name = posixpath.split(path)
         around = self._directory(parent) if name else None
         found = around.get(name) if around is not None else None
-        if found is None or found.mode == _SUBMODULE_MODE:
+        if found is None:
             return None
+        if found.mode == _SUBMODULE_MODE:
+            hint = "a commit holds none of its files: copy them into the repository, or name its URL (remote bases)"
+            raise RenderError([Problem(path, 0, "is a submodule", hint)])
         if found.mode != _LINK_MODE:
             return found
         if links == 0:

@@ -64,6 +64,19 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def git(root: Path, *arguments: str) -> None:
+    """Run git with a fixed identity."""
+    identity = ("-c", "user.name=ada", "-c", "user.email=ada@example.com")
+    subprocess.run(("git", *identity, *arguments), cwd=root, check=True)
+
+
+def commit(root: Path, message: str) -> None:
+    """Commit what is in a directory, which becomes a repository."""
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "--allow-empty", "-m", message)
+
+
 def run(capsys: pytest.CaptureFixture[str], expected: int, *arguments: str) -> str:
     """Run a command that has to end with this exit code; return what it said."""
     code = main(list(arguments))
@@ -225,6 +238,37 @@ def test_without_a_terminal_apply_does_not_ask(root: Path) -> None:
 )
 def test_wrong_usage_is_exit_code_2(root: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
     assert run(capsys, 2, *arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("blame", "dev", "ConfigMap/a"),
+        ("--revision", "main", "diff", "dev"),
+        ("preview", "--base", "main", "--head", "main"),
+    ],
+)
+def test_a_repository_of_another_user_is_exit_code_2(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    commit(root, "first")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    told = run(capsys, 2, *arguments)
+    assert f"git config --global --add safe.directory {root}" in told
+    assert run(capsys, 0, "validate")  # which asks nothing of git
+
+
+def test_where_a_shallow_clone_ends_is_not_taken_for_the_last_change(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(root, "first")
+    commit(root, "second")
+    git(tmp_path, "clone", "-q", "--depth", "1", root.as_uri(), "shallow")
+    command = ("--repo", str(tmp_path / "shallow"), "blame", "dev", "ConfigMap/a", "data.a")
+    assert "second (or an earlier commit: the clone is shallow, `git fetch --unshallow`" in run(capsys, 0, *command)
+    told = run(capsys, 0, *command, "-o", "json")
+    assert '"commit": null' in told
+    assert "warning: the clone is shallow: the commits of some lines are not known" in told
 
 
 def test_a_plan_file_that_is_none_is_refused(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,7 +161,7 @@ def test_an_unknown_environment_lists_the_known(tmp_path: Path) -> None:
         ),
         (
             lambda file: (file.parent.rmdir(), file.parent.symlink_to("../gone")),
-            "environments/prod: is no directory: a link that leads nowhere, or a submodule (expected a directory with env",
+            "environments/prod: is no directory: a link that leads nowhere, or a pipe (expected a directory with env",
         ),
     ],
 )

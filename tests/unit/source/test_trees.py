@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.errors import RenderError, RevisionNotFound, SourceError
+from reconciler.errors import GitUnusable, RenderError, RevisionNotFound, SourceError
 from reconciler.source.directory import DirectoryTree
 from reconciler.source.repository import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from reconciler.model.files import FileTree
@@ -95,6 +96,62 @@ def test_blames_lines(root: Path, repository: Repository) -> None:
     assert repository.blame("base/web/none.yaml", 1, None) is None
 
 
+def test_blames_lines_by_way_of_links(root: Path) -> None:
+    """Git knows no path that leads through a link, and takes a link itself for a file of one line."""
+    (root / "base" / "same.yaml").symlink_to("link/a.yaml")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "second")
+    with closing(Repository.open(root)) as opened:
+        for revision in (None, "main"):
+            for file in ("base/link/a.yaml", "base/same.yaml"):
+                found = opened.blame(file, 2, revision)
+                assert found is not None
+                assert (found.summary, found.boundary) == ("first", False)
+
+
+def test_a_shallow_clone_is_told(root: Path, tmp_path: Path) -> None:
+    """What is older is not there, and the commit that it ends at may not be the one that wrote a line."""
+    git(root, "commit", "-q", "--allow-empty", "-m", "second")
+    git(tmp_path, "clone", "-q", "--depth", "1", root.as_uri(), "shallow")
+    with closing(Repository.open(tmp_path / "shallow")) as opened:
+        with pytest.raises(
+            RevisionNotFound, match=r"no revision 'HEAD~1'.*the clone is shallow.*git fetch --unshallow"
+        ):
+            opened.resolve("HEAD~1")
+        found = opened.blame("base/web/a.yaml", 1, None)
+        assert found is not None
+        assert (found.summary, found.boundary) == ("second", True)
+
+
+def test_a_repository_of_another_user_is_told_with_the_way_out(
+    root: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    expected = f"{root}.*dubious ownership.*git config --global --add safe.directory {root}` allows it"
+    asks: tuple[Callable[[], object], ...] = (
+        lambda: repository.resolve("main"),
+        lambda: repository.commit("main"),
+        lambda: repository.merge_base("main", "main"),
+        lambda: repository.blame("base/web/a.yaml", 1, None),
+    )
+    for ask in asks:
+        with pytest.raises(GitUnusable, match=expected):
+            ask()
+
+
+def test_without_git_one_sentence_says_so(tmp_path: Path) -> None:
+    code = "import reconciler.source.repository"
+    told = subprocess.run(
+        (sys.executable, "-c", code),
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
+    expected = "git is needed to read commits, and does not run here: install it, and have it on PATH"
+    assert told.splitlines()[-1] == f"reconciler.errors.GitUnusable: {expected}"
+
+
 def test_an_unknown_revision_is_named(repository: Repository) -> None:
     with pytest.raises(RevisionNotFound, match="no revision 'nope'"):
         repository.resolve("nope")
@@ -105,7 +162,7 @@ def test_a_plain_directory_is_no_repository(tmp_path: Path) -> None:
         Repository.open(tmp_path)
 
 
-def test_a_submodule_is_nothing_that_can_be_read(root: Path) -> None:
+def test_a_submodule_is_told_where_it_is_read(root: Path) -> None:
     """Its files are another repository's; what is beside it is read all the same."""
     with closing(Repository.open(root)) as opened:
         link = f"160000,{opened.resolve('main')},vendored"
@@ -115,8 +172,12 @@ def test_a_submodule_is_nothing_that_can_be_read(root: Path) -> None:
     with closing(Repository.open(root)) as opened:
         tree = opened.tree("main")
         assert tree.entries("") == ["base", "vendored"]
-        assert not tree.is_file("vendored")
-        assert not tree.is_dir("base/inner")
+        for path, submodule in (("vendored", "vendored"), ("base/inner/web/a.yaml", "base/inner")):
+            for ask in (tree.is_file, tree.is_dir, tree.read):
+                with pytest.raises(
+                    RenderError, match=f"^{submodule}: is a submodule .a commit holds none of its files"
+                ):
+                    ask(path)
         assert tree.read("base/web/a.yaml") == b"a: 1\nb: 2\n"
 
 
