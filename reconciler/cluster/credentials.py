@@ -186,10 +186,12 @@ async def _from_provider(
 
 def _tls(context: Context, user: dict[str, Any]) -> ssl.SSLContext:
     cluster = context.cluster
+    authority = cluster.get("certificate-authority") if not cluster.get("certificate-authority-data") else None
     try:
+        if authority:
+            _text(authority, context.name)  # names the file where it cannot be read
         tls = ssl.create_default_context(
-            cafile=cluster.get("certificate-authority") if not cluster.get("certificate-authority-data") else None,
-            cadata=_decoded(cluster, "certificate-authority-data", context.name),
+            cafile=authority, cadata=_decoded(cluster, "certificate-authority-data", context.name)
         )
         if cluster.get("insecure-skip-tls-verify"):
             tls.check_hostname = False
@@ -203,14 +205,25 @@ def _tls(context: Context, user: dict[str, Any]) -> ssl.SSLContext:
 
 
 def _add_client_certificate(tls: ssl.SSLContext, user: dict[str, Any], context: str) -> None:
-    certificate, key = (_decoded(user, f"client-{part}-data", context) for part in ("certificate", "key"))
-    if certificate and key:
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:  # mode 0600, and gone at once
-            both.write(certificate + "\n" + key)
-            both.flush()
-            tls.load_cert_chain(both.name)
-    elif user.get("client-certificate"):
-        tls.load_cert_chain(user["client-certificate"], user.get("client-key"))
+    certificate, key = (_client(user, part, context) for part in ("certificate", "key"))
+    if not certificate and not key:
+        return
+    if not certificate or not key:
+        given, missing = ("certificate", "key") if certificate else ("key", "certificate")
+        raise ConfigError(
+            f"context {context}: its user has a client-{given} and no client-{missing}: add client-{missing}, or "
+            f"client-{missing}-data"
+        )
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as both:  # mode 0600, and gone at once
+        both.write(certificate + "\n" + key)
+        both.flush()
+        tls.load_cert_chain(both.name)
+
+
+def _client(user: dict[str, Any], part: str, context: str) -> str | None:
+    """Return a part of the client certificate, of the kubeconfig itself or else of a file."""
+    file = user.get(f"client-{part}")
+    return _decoded(user, f"client-{part}-data", context) or (_text(file, context) if file else None)
 
 
 def _decoded(entry: dict[str, Any], key: str, context: str) -> str | None:

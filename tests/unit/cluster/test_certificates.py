@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -43,6 +44,25 @@ def pair() -> tuple[str, str]:
     return made.public_bytes(Encoding.PEM).decode(), private.decode()
 
 
+UNVERIFIED = {"server": "https://x", "insecure-skip-tls-verify": True}
+
+
+def shown(client: ssl.SSLContext, pair: tuple[str, str], folder: Path) -> dict[str, Any]:
+    """Return the certificate that a client shows to a server that asks for one."""
+    own = folder / "server.pem"
+    own.write_text("".join(pair))
+    asking = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(own))
+    asking.verify_mode = ssl.CERT_REQUIRED
+    asking.load_cert_chain(own)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours, theirs = client.wrap_bio(back, there), asking.wrap_bio(there, back, server_side=True)
+    for side in (ours, theirs, ours, theirs):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    found: dict[str, Any] = theirs.getpeercert() or {}
+    return found
+
+
 def encoded(text: str) -> str:
     """Return base64."""
     return base64.b64encode(text.encode()).decode()
@@ -65,6 +85,49 @@ async def test_certificates_may_stand_in_files(tmp_path: Path, pair: tuple[str, 
     user = {"client-certificate": str(files[0]), "client-key": str(files[1])}
     cluster = {"server": "https://x", "certificate-authority": str(files[0])}
     assert (await credentials.of_context(Context("c", "c", cluster, user))).tls is not None
+
+
+@pytest.mark.parametrize("inside", [(), ("certificate",), ("key",), ("certificate", "key")])
+async def test_the_client_shows_its_certificate_wherever_both_parts_stand(
+    tmp_path: Path, pair: tuple[str, str], inside: tuple[str, ...]
+) -> None:
+    user: dict[str, str] = {}
+    for part, text in zip(("certificate", "key"), pair, strict=True):
+        file = tmp_path / part
+        file.write_text(text)
+        user |= {f"client-{part}-data": encoded(text)} if part in inside else {f"client-{part}": str(file)}
+    access = await credentials.of_context(Context("c", "c", UNVERIFIED, user))
+    assert access.tls is not None
+    assert shown(access.tls, pair, tmp_path)["subject"] == ((("commonName", "admin"),),)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (
+            "client-certificate-data",
+            "eA==",
+            "has a client-certificate and no client-key: add client-key, or client-key-data",
+        ),
+        (
+            "client-key-data",
+            "eA==",
+            "has a client-key and no client-certificate: add client-certificate, or client-cert",
+        ),
+        ("client-certificate", "/nowhere/tls.crt", "/nowhere/tls.crt cannot be read: No such file or directory"),
+        ("client-key", "/nowhere/tls.key", "/nowhere/tls.key cannot be read: No such file or directory"),
+    ],
+)
+async def test_half_a_client_certificate_is_told(key: str, value: str, told: str) -> None:
+    """To go on without would be to come as nobody."""
+    with pytest.raises(ConfigError, match=f"^context c: (its user )?{told}"):
+        await credentials.of_context(Context("c", "c", UNVERIFIED, {key: value}))
+
+
+async def test_an_authority_that_is_not_there_is_named() -> None:
+    cluster = {"server": "https://x", "certificate-authority": "/nowhere/ca.crt"}
+    with pytest.raises(ConfigError, match=r"context c: /nowhere/ca\.crt cannot be read: No such file or directory"):
+        await credentials.of_context(Context("c", "c", cluster, {}))
 
 
 async def test_a_key_that_does_not_fit_is_told(pair: tuple[str, str]) -> None:
