@@ -1,7 +1,7 @@
 """From a kubeconfig's context, or a Pod's ServiceAccount, to what a request needs: server, TLS, authorization.
 
-Tokens, client certificates and basic authentication are read here. Exec plugins, auth providers and ServiceAccounts
-are left to `kubernetes.aio`, which is imported only for them: it takes longer to load than a small plan to make.
+Tokens, client certificates and basic authentication are read here. Auth providers other than OIDC and ServiceAccounts are
+left to `kubernetes.aio`, which is imported only for them: it takes longer to load than a small plan to make.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.cluster import plugin
 from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Access:
 
 
 async def of_context(context: Context, again: Callable[[], Context] | None = None) -> Access:
-    """Return the access that a context of a kubeconfig describes; raises ConfigError.
+    """Return the access that a context of a kubeconfig describes; raises ConfigError, and Unauthorized of a login plugin.
 
     `again` reads the context anew, where what it holds was refused and somebody else renews it.
     """
@@ -65,7 +66,7 @@ async def of_context(context: Context, again: Callable[[], Context] | None = Non
         tls,
         authorize,
         server_name=cluster.get("tls-server-name"),
-        proxy=cluster.get("proxy-url") or _proxy(server),
+        proxy=_with_scheme(cluster.get("proxy-url") or _proxy(server)),
         compressed=not cluster.get("disable-compression"),
     )
 
@@ -101,6 +102,11 @@ def _proxy(server: str) -> str | None:
     return urllib.request.getproxies().get(url.scheme)
 
 
+def _with_scheme(proxy: str | None) -> str | None:
+    """Return the address of a proxy as everybody else takes it: `proxy:3128` is one, too."""
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
 def _static(context: Context) -> Callable[[bool], Awaitable[str]]:
     """Return the authorization of a user entry; a token file is read anew each time it is refused."""
     user = context.user
@@ -128,7 +134,7 @@ def _text(path: str, context: str) -> str:
 
 async def _from_exec(context: Context) -> tuple[dict[str, Any], Callable[[bool], Awaitable[str]]]:
     """Ask an exec plugin; returns its client certificate, if any, and the authorization, which it renews in time."""
-    status = await _executed(context)
+    status = await plugin.credential(context)
     certificate = {
         f"client-{part}-data": base64.b64encode(status[key].encode()).decode()
         for part, key in (("certificate", "clientCertificateData"), ("key", "clientKeyData"))
@@ -138,26 +144,10 @@ async def _from_exec(context: Context) -> tuple[dict[str, Any], Callable[[bool],
     async def authorize(refresh: bool) -> str:
         nonlocal status
         if refresh or _expires_soon(status):
-            status = await _executed(context)
+            status = await plugin.credential(context)
         return f"Bearer {status['token']}" if status.get("token") else ""
 
     return certificate, authorize
-
-
-async def _executed(context: Context) -> dict[str, Any]:
-    from kubernetes.aio import config
-    from kubernetes.aio.config.exec_provider import ExecProvider
-    from kubernetes.aio.config.kube_config import ConfigNode
-
-    plugin = context.user["exec"]
-    command = plugin.get("command", "its exec plugin")
-    try:
-        status: dict[str, Any] = await ExecProvider(ConfigNode("exec", plugin)).run()
-    except (config.ConfigException, OSError) as error:
-        raise ConfigError(f"context {context.name}: {command} gave no credentials: {error}") from error
-    if not status.get("token") and not (status.get("clientCertificateData") and status.get("clientKeyData")):
-        raise ConfigError(f"context {context.name}: {command} answered with neither a token nor a certificate and key")
-    return status
 
 
 def _expires_soon(status: dict[str, Any]) -> bool:

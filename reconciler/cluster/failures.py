@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -34,6 +35,9 @@ TYPES: dict[int, type[ClusterError]] = {
     429: Unavailable,
 }
 SCHEMA_FAILURE = "failed to create typed"
+SHOWN: Final = 500  # bytes of an answer that is no Status
+
+_TAG: Final = re.compile(r"<(style|script)\b.*?(</\1>|$)|<[^>]*(>|$)", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,17 @@ class Answer:
 
 def of_answer(answer: Answer, server: str) -> ClusterError:
     """Return the error for an answer of 400 or above."""
-    status = _status(answer.body)
-    message = str(status.get("message") or f"the server answered {answer.status} without a reason")
+    status = _json(answer.body)
+    words = _words(answer.body, status)
+    told = f"{server} answered {answer.status}" + (f": {words}" if words else " without a reason")
     if answer.status == 401:
-        message = f"{server} does not accept the credentials: {message}; renew them or name another context"
-    return of_status({**status, "message": message}, answer.status, _seconds(answer.headers.get("retry-after")))
+        words = words or "it gives no reason"
+        told = f"{server} does not accept the credentials: {words}; renew them or name another context"
+    elif status.get("kind") == "Status":
+        told = words or told
+    elif answer.status == 404 and (status or _is_page(answer.body)):  # who is no API server says nothing of objects
+        return ClusterError(f"{told}; this is no answer of Kubernetes: is the address right?", status=404)
+    return of_status({**status, "message": told}, answer.status, _seconds(answer.headers.get("retry-after")))
 
 
 def of_status(status: Mapping[str, Any], code: int, retry_after: float | None = None) -> ClusterError:
@@ -73,14 +83,24 @@ def of_status(status: Mapping[str, Any], code: int, retry_after: float | None = 
     return kind(message, status=code, reason=reason, details=details, retry_after=wait)
 
 
-def _status(body: bytes) -> dict[str, Any]:
+def _json(body: bytes) -> dict[str, Any]:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
         content = None
-    if isinstance(content, dict):
-        return content
-    return {"message": body[:500].decode(errors="replace").strip()}
+    return content if isinstance(content, dict) else {}
+
+
+def _words(body: bytes, status: Mapping[str, Any]) -> str:
+    """Return the message of an answer, else its text; of a page without its tags."""
+    if status:
+        return str(status.get("message") or "")
+    text = body[:SHOWN].decode(errors="replace")
+    return " ".join((_TAG.sub(" ", text) if _is_page(body) else text).split())
+
+
+def _is_page(body: bytes) -> bool:
+    return body.lstrip().startswith(b"<")
 
 
 def _seconds(text: str | None) -> float | None:

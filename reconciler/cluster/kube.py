@@ -102,7 +102,7 @@ class KubeCluster:
         """Read all served kinds (aggregated discovery, two requests)."""
         answers = await asyncio.gather(
             *(
-                self._requests.json(Request("discovery", "GET", path, accept=discovery.ACCEPT))
+                self._requests.object(Request("discovery", "GET", path, accept=discovery.ACCEPT))
                 for path in discovery.PATHS
             )
         )
@@ -156,7 +156,7 @@ class KubeCluster:
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
             page, following = await self._page(resource, namespace, query, accept)
-            for body in page["items"] or ():
+            for body in page.get("items") or ():
                 yield body
             if not following:
                 return
@@ -173,7 +173,7 @@ class KubeCluster:
         while True:
             request = Request("list", "GET", resource.path(namespace), query, accept=accept)
             try:
-                page = await self._requests.json(request)
+                page = await self._requests.object(request)
             except NotFound as error:
                 fresh = error.details.get("continue")
                 if error.status != 410 or not fresh:
@@ -194,7 +194,7 @@ class KubeCluster:
         while True:
             page, following = await self._page(resource, namespace, query, "application/json")
             version = version or page["metadata"]["resourceVersion"]
-            found += page["items"] or ()
+            found += page.get("items") or ()
             if not following:
                 return found, version
             query = {**query, "continue": following}
@@ -316,8 +316,7 @@ class KubeCluster:
         await self._transport.close()
 
     async def _object(self, request: Request) -> Body:
-        body: Body = await self._requests.json(request)
-        return body
+        return await self._requests.object(request)
 
 
 def _place(body: Body) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import random
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import orjson
 
@@ -104,13 +104,24 @@ class Requests:
     reached: bool = False  # whether the server has ever answered
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
 
-    async def json(self, request: Request) -> Any:
-        """Send a request and return its answer's JSON; raises the ClusterError tree."""
+    async def json(self, request: Request) -> dict[str, Any]:
+        """Send a request and return its answer's JSON, a mapping; raises the ClusterError tree."""
         answer = await self.answer(request)
         try:
-            return orjson.loads(answer.body)
+            found = orjson.loads(answer.body)
         except orjson.JSONDecodeError as error:
             raise NotJson(f"{self.server} answered {request.path} with something that is not JSON") from error
+        return found if isinstance(found, dict) else self._refuse(request)
+
+    async def object(self, request: Request) -> dict[str, Any]:
+        """Send a request and return the object, or the list of objects, of its answer; raises the ClusterError tree."""
+        found = await self.json(request)
+        return found if isinstance(found.get("kind"), str) else self._refuse(request)
+
+    def _refuse(self, request: Request) -> NoReturn:
+        raise ClusterError(
+            f"{self.server} answered {request.path} with JSON that is nothing of Kubernetes: is the address right?"
+        )
 
     async def answer(self, request: Request) -> Answer:
         """Send a request and return its answer; raises the ClusterError tree."""

@@ -35,6 +35,7 @@ class Transport:
     def __init__(self, access: Access, read_seconds: float = READ_SECONDS) -> None:
         """Prepare a session; nothing is sent yet. The server may be silent for `read_seconds` during one request."""
         self._access, self._read_seconds = access, read_seconds
+        self._place = _place(access)
         self._session: aiohttp.ClientSession | None = None
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -56,7 +57,7 @@ class Transport:
             async with self._exchange(request, authorization) as response:
                 return Answer(response.status, await response.read(), _headers(response))
         except FAILURES as error:
-            raise failure(error, self._access.server, self._read_seconds) from error
+            raise failure(error, self._place, self._read_seconds) from error
 
     async def relay(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, authorization: str
@@ -76,7 +77,7 @@ class Transport:
                 cookies = "\n".join(response.headers.getall("Set-Cookie", ()))
                 return Answer(response.status, await response.read(), {**_headers(response), "set-cookie": cookies})
         except FAILURES as error:
-            raise failure(error, access.server, self._read_seconds) from error
+            raise failure(error, self._place, self._read_seconds) from error
 
     async def open(self, request: Request, authorization: str) -> Stream:
         """Send one request whose answer goes on for a while; raises as `send` does."""
@@ -84,8 +85,8 @@ class Transport:
         try:
             response = await self._exchange(request, authorization, timeout=timeout)
         except FAILURES as error:
-            raise failure(error, self._access.server, self._read_seconds) from error
-        return Stream(response, self._access.server)
+            raise failure(error, self._place, self._read_seconds) from error
+        return Stream(response, self._place)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -142,6 +143,14 @@ class Stream:
         self._response.close()
 
 
+def _place(access: Access) -> str:
+    """Return what is told of where requests go; not with whom the proxy knows us as."""
+    if not access.proxy:
+        return access.server
+    proxy = URL(access.proxy).with_user(None)
+    return f"{access.server} by way of the proxy {proxy} (proxy-url of the kubeconfig, or HTTPS_PROXY)"
+
+
 def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
     return {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
 
@@ -158,6 +167,8 @@ def failure(error: Exception, server: str, read_seconds: float = READ_SECONDS) -
         return Unsent(
             Unavailable(f"cannot connect to {server}: {_reason(error)}; is it running, and is the address right?")
         )
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Unsent(Unavailable(f"cannot connect to {server}: the proxy answered {error.status} {error.message}"))
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return Unsent(Unavailable(f"cannot connect to {server}: no answer within {CONNECT_SECONDS:g} s"))
     if isinstance(error, TimeoutError):

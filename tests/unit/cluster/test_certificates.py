@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from reconciler.cluster import credentials
 from reconciler.cluster.kubeconfig import Context
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, Unauthorized
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,7 +152,7 @@ async def test_an_exec_plugin_may_give_a_certificate(tmp_path: Path, pair: tuple
     access = await credentials.of_context(Context("c", "c", {"server": "https://x"}, user))
     assert await access.authorize(False) == ""
     answer.write_text(json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": {}}))
-    with pytest.raises(ConfigError, match="cat answered with neither a token nor a certificate and key"):
+    with pytest.raises(Unauthorized, match="cat answered with neither a token nor a certificate and key"):
         await access.authorize(True)
 
 

@@ -88,7 +88,7 @@ def answer(content: Any, status: int = 200) -> Answer:
 def page(names: list[str], following: str = "") -> dict[str, Any]:
     """Return one page of a list."""
     metadata = {"resourceVersion": f"v-{names[0]}", "continue": following}
-    return {"metadata": metadata, "items": [{"metadata": {"name": name}} for name in names]}
+    return {"kind": "ConfigMapList", "metadata": metadata, "items": [{"metadata": {"name": name}} for name in names]}
 
 
 async def test_pages_follow_each_other_and_items_get_their_kind() -> None:
@@ -126,7 +126,7 @@ async def test_a_watch_goes_on_from_the_first_page() -> None:
 
 
 async def test_a_null_list_is_empty() -> None:
-    server = Server({"metadata": {}, "items": None})
+    server = Server({"kind": "ConfigMapList", "metadata": {}, "items": None})
     assert [body async for body in server.cluster.list(CONFIG_MAPS)] == []
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.cluster import credentials, kubeconfig
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, Unauthorized
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +110,8 @@ async def test_the_proxy_comes_from_the_context_or_the_environment(monkeypatch: 
 
     assert await proxy(server="http://outside:6443") == "http://proxy:1"
     assert await proxy(server="http://inside:6443") is None
+    monkeypatch.setenv("http_proxy", "proxy:1")
+    assert await proxy(server="http://outside:6443") == "http://proxy:1"
     assert await proxy(**{"server": "http://inside", "proxy-url": "http://own"}) == "http://own"
 
 
@@ -146,11 +149,52 @@ async def test_an_exec_plugin_is_asked_again_before_its_credential_expires(tmp_p
     assert await access.authorize(False) == "Bearer 2"
 
 
-@pytest.mark.parametrize("command", ["/nowhere/plugin", "false"])
-async def test_an_exec_plugin_that_fails_is_named(command: str) -> None:
-    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command}}
-    with pytest.raises(ConfigError, match=f"context c: {command}"):
-        await credentials.of_context(kubeconfig.Context("c", "c", {"server": "http://x"}, user))
+BETA = "client.authentication.k8s.io/v1beta1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["echo 'log in first: é' >&2", "echo >&2", "echo '  (see the wiki)' >&2", "exit 3"], "gave no credentials: it ended with 3: log in first: é; (see the wiki)"),
+        (["exit 1"], "gave no credentials: it ended with 1: without a word"),
+        (["echo hello"], "wrote no ExecCredential to stdout"),
+        (["echo '[]'"], "wrote no ExecCredential to stdout"),
+        ([f"""echo '{{"apiVersion": "{BETA}", "status": {{"token": "x"}}}}'"""], f"answered as {BETA}, and the kubeconfig says client.authentication.k8s.io/v1"),
+        (["""echo '{"apiVersion": "client.authentication.k8s.io/v1", "status": {}}'"""], "answered with neither a token nor a certificate and key"),
+    ],
+)  # fmt: skip
+async def test_an_exec_plugin_that_gives_nothing_is_a_login_that_failed(
+    tmp_path: Path, lines: list[str], told: str
+) -> None:
+    context = plugged(tmp_path)
+    (tmp_path / "plugin").write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    with pytest.raises(Unauthorized, match=f"^context c: {re.escape(f'{tmp_path}/plugin {told}')}$"):
+        await credentials.of_context(context)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (
+            {"apiVersion": BETA, "command": "/nowhere/plugin"},
+            "/nowhere/plugin cannot be run: No such file or directory",
+        ),
+        ({"command": "plugin"}, "exec of its user needs a command and an apiVersion"),
+    ],
+)
+async def test_an_exec_plugin_that_is_none_is_a_wrong_kubeconfig(entry: dict[str, str], told: str) -> None:
+    with pytest.raises(ConfigError, match=f"context c: {told}"):
+        await credentials.of_context(kubeconfig.Context("c", "c", {"server": "http://x"}, {"exec": entry}))
+
+
+async def test_an_exec_plugin_gets_its_arguments_and_its_environment(tmp_path: Path) -> None:
+    context = plugged(tmp_path)
+    head = '"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"'
+    script = f"""#!/bin/sh\necho "{{{head.replace('"', chr(92) + '"')}, \\"status\\": {{\\"token\\": \\"$1-$PLACE\\"}}}}"\n"""
+    (tmp_path / "plugin").write_text(script)
+    context.user["exec"] |= {"args": ["a"], "env": [{"name": "PLACE", "value": "b"}]}
+    access = await credentials.of_context(context)
+    assert await access.authorize(False) == "Bearer a-b"
 
 
 async def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:

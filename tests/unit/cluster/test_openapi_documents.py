@@ -28,7 +28,7 @@ async def test_a_document_that_is_not_there_yet_is_left_out_and_not_kept(
         "/openapi/v3": Answer(200, orjson.dumps({"paths": PATHS})),
         "/openapi/v3/apis/a/v1": Answer(200, b'{"openapi": "3.0.0"}'),
         "/openapi/v3/apis/b/v1": Answer(200, b""),
-        "/openapi/v3/apis/c/v1": Answer(404, b"{}"),
+        "/openapi/v3/apis/c/v1": Answer(404, b"404 page not found"),
     }
 
     async def send(request: Request, _: str) -> Answer:

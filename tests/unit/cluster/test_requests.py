@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -133,11 +134,19 @@ async def test_what_certainly_did_not_happen_is_sent_again(answer: Answer | Exce
         (400, b"{}", Invalid),
         (403, b"{}", Forbidden),
         (404, b"404 page not found", NotFound),
+        (404, b"", NotFound),
+        (404, b'{"kind": "Status"}', NotFound),
+        (404, b'{"message": "no Route matched with those values"}', ClusterError),
+        (404, b"<html><h1>Not Found</h1></html>", ClusterError),
         (409, b'{"reason": "Conflict"}', Conflict),
         (410, b"{}", NotFound),
         (422, b"{}", Invalid),
         (405, b"{}", ClusterError),
-        (500, b'{"message": "failed to create typed patch object (x): .a: field not declared in schema"}', Invalid),
+        (
+            500,
+            b'{"kind": "Status", "message": "failed to create typed patch object (x): .a: field not declared in schema"}',
+            Invalid,
+        ),
     ],
 )
 async def test_what_is_refused_is_not_sent_again(status: int, body: bytes, kind: type[ClusterError]) -> None:
@@ -176,8 +185,39 @@ async def test_credentials_are_renewed_once() -> None:
 
 async def test_an_answer_without_a_status_object_is_quoted() -> None:
     script = Script([Answer(404, b"404 page not found\n")])
-    with pytest.raises(NotFound, match=r"^404 page not found$"):
+    with pytest.raises(NotFound, match=r"^https://server answered 404: 404 page not found$"):
         await script.requests.answer(READ)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (503, b"<html><style>h1 {color: red}</style>\n<h1>Bad gateway</h1></html>", "https://server answered 503: Bad gateway"),
+        (503, b"<html", "https://server answered 503 without a reason"),
+        (502, b'{"message": "no upstream"}', "https://server answered 502: no upstream"),
+        (500, b"", "https://server answered 500 without a reason"),
+        (404, b'{"error": "x"}', "https://server answered 404 without a reason; this is no answer of Kubernetes: is the address right?"),
+        (401, b"<p>log in</p>", "https://server does not accept the credentials: log in; renew them or name another context"),
+    ],
+)  # fmt: skip
+async def test_an_error_that_is_not_the_api_servers_names_who_answered_and_how(
+    status: int, body: bytes, told: str
+) -> None:
+    script = Script([Answer(status, body)] * 9)
+    with pytest.raises(ClusterError, match=f"^{re.escape(told)}$"):
+        await script.requests.answer(READ)
+
+
+@pytest.mark.parametrize(
+    ("body", "an_object"), [(b"[1]", False), (b'"x"', False), (b'{"hello": "world"}', True), (b"{}", True)]
+)
+async def test_json_that_is_nothing_of_kubernetes_is_told(body: bytes, an_object: bool) -> None:
+    script = Script([Answer(200, body)] * 2)
+    ask = script.requests.object if an_object else script.requests.json
+    with pytest.raises(
+        ClusterError, match="server answered /api/v1/namespaces/x with JSON that is nothing of Kubernetes"
+    ):
+        await ask(READ)
 
 
 async def test_an_answer_that_is_not_json_names_its_path() -> None:

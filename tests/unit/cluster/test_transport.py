@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import RawTestServer, TestServer
 
 from reconciler.cluster import transport
 from reconciler.cluster.credentials import Access
@@ -52,6 +52,31 @@ def test_an_answer_that_did_not_come_may_have_been_on_its_way(error: Exception, 
     found = transport.failure(error, "https://server")
     assert isinstance(found, Unavailable)
     assert words in str(found)
+
+
+@pytest.mark.parametrize("server", ["http://server", "https://server"])
+async def test_a_proxy_that_lets_nobody_through_is_named_without_its_password(server: str) -> None:
+    async def nobody(_: bool) -> str:
+        return ""
+
+    async def refuse(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=403, reason="Not You")
+
+    async with RawTestServer(refuse) as proxy:
+        address = proxy.make_url("").with_user("ada").with_password("secret")
+        wire = transport.Transport(Access("https://server", None, nobody, proxy=str(address)))
+        with pytest.raises(
+            Unsent, match=f"https://server by way of the proxy {proxy.make_url('')}.* answered 403 Not You"
+        ):
+            await wire.send(Request("get", "GET", "/version"), "")
+        await wire.close()
+    wire = transport.Transport(Access(server, None, nobody, proxy=str(address)))
+    with pytest.raises(
+        Unsent, match=f"{server} by way of the proxy {address.with_user(None)} .*: connection refused"
+    ) as told:
+        await wire.send(Request("get", "GET", "/version"), "")
+    await wire.close()
+    assert "secret" not in str(told.value)
 
 
 def stream(*chunks: bytes | Exception) -> transport.Stream:
