@@ -297,15 +297,23 @@ class KubeCluster:
         stream = await self._requests.stream(request)
         try:
             async for line in stream.lines():
-                event = orjson.loads(line)
-                if event["type"] == "ERROR":
-                    raise failures.of_status(event["object"], int(event["object"].get("code", 500)))
-                yield WatchEvent(event["type"], event["object"])
+                yield self._event(line, request)
         except Unavailable as error:
             if error.status:
                 raise
         finally:
             stream.close()
+
+    def _event(self, line: bytes, request: Request) -> WatchEvent:
+        """Read one line of a watch; raises the ClusterError tree where it tells of an error, or of nothing."""
+        try:
+            event = orjson.loads(line)
+            kind, body = event["type"], event["object"]
+        except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+            raise NotJson(f"{self.name} answered a watch of {request.path} with something that is no event") from error
+        if kind == "ERROR":
+            raise failures.of_status(body, int(body.get("code", 500)))
+        return WatchEvent(kind, body)
 
     async def relay(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """Send one request once to what the API server leads to, and return its answer as it came."""

@@ -22,8 +22,8 @@ async def credential(context: Context) -> dict[str, Any]:
 
     Raises ConfigError where there is no such program, and Unauthorized, with what it wrote to stderr, where it gives none.
     """
-    entry = context.user["exec"] or {}
-    if not entry.get("command") or not entry.get("apiVersion"):
+    entry = context.user["exec"]
+    if not isinstance(entry, dict) or not entry.get("command") or not entry.get("apiVersion"):
         raise ConfigError(f"context {context.name}: exec of its user needs a command and an apiVersion")
     told = f"context {context.name}: {entry['command']}"
     output = await _output(entry, told)
@@ -43,11 +43,14 @@ async def credential(context: Context) -> dict[str, Any]:
 
 async def _output(entry: dict[str, Any], told: str) -> bytes:
     info = {"apiVersion": entry["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": sys.stdout.isatty()}}
-    own = {item["name"]: item["value"] for item in entry.get("env") or ()}
+    try:
+        own = {str(item["name"]): str(item["value"]) for item in entry.get("env") or ()}
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{told}: every entry of its env needs a name and a value") from error
     try:
         process = await asyncio.create_subprocess_exec(
             entry["command"],
-            *(entry.get("args") or ()),
+            *map(str, entry.get("args") or ()),
             env={**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(info)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -171,6 +171,15 @@ async def test_a_watch_ends_where_its_connection_is_lost() -> None:
     assert server.sent[0].query["resourceVersion"] == "7"
 
 
+async def test_a_watch_that_gives_no_events_is_told() -> None:
+    stream = Lines([{"hello": "world"}], lost=False)
+    with pytest.raises(
+        ClusterError, match=r"https://server answered a watch of /api/v1/configmaps with something that"
+    ):
+        _ = [item async for item in Server(stream=stream).cluster.watch(CONFIG_MAPS)]
+    assert stream.closed
+
+
 @pytest.mark.parametrize(("code", "kind"), [(410, NotFound), (500, Unavailable), (403, ClusterError)])
 async def test_a_watch_that_fails_says_so(code: int, kind: type[ClusterError]) -> None:
     stream = Lines([{"type": "ERROR", "object": {"kind": "Status", "code": code, "message": "too old"}}], lost=False)

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -180,9 +180,10 @@ async def test_an_exec_plugin_that_gives_nothing_is_a_login_that_failed(
             "/nowhere/plugin cannot be run: No such file or directory",
         ),
         ({"command": "plugin"}, "exec of its user needs a command and an apiVersion"),
+        ({"apiVersion": BETA, "command": "true", "env": [{"name": "A"}]}, "true: every entry of its env needs a name"),
     ],
 )
-async def test_an_exec_plugin_that_is_none_is_a_wrong_kubeconfig(entry: dict[str, str], told: str) -> None:
+async def test_an_exec_plugin_that_is_none_is_a_wrong_kubeconfig(entry: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=f"context c: {told}"):
         await credentials.of_context(kubeconfig.Context("c", "c", {"server": "http://x"}, {"exec": entry}))
 
@@ -192,9 +193,9 @@ async def test_an_exec_plugin_gets_its_arguments_and_its_environment(tmp_path: P
     head = '"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"'
     script = f"""#!/bin/sh\necho "{{{head.replace('"', chr(92) + '"')}, \\"status\\": {{\\"token\\": \\"$1-$PLACE\\"}}}}"\n"""
     (tmp_path / "plugin").write_text(script)
-    context.user["exec"] |= {"args": ["a"], "env": [{"name": "PLACE", "value": "b"}]}
+    context.user["exec"] |= {"args": [1], "env": [{"name": "PLACE", "value": "b"}]}
     access = await credentials.of_context(context)
-    assert await access.authorize(False) == "Bearer a-b"
+    assert await access.authorize(False) == "Bearer 1-b"
 
 
 async def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:
