@@ -32,9 +32,10 @@ def diff(invocation: Invocation, environment: str, exit_code: bool, save: Path |
     checkout = open_environment(workspace, environment)
     planned, requests, cluster = asyncio.run(_plan(checkout, identify=save is not None))
     if save is not None:
+        from reconciler.cli.files import write
         from reconciler.report import saved
 
-        saved.save(save, planned.plan, cluster)
+        write(save, saved.text(planned.plan, cluster))
     print_plan(workspace, planned.plan, requests, output)
     if planned.plan.refusals:
         return Exit.REFUSED

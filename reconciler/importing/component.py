@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -36,13 +37,14 @@ def write(directory: Path, texts: Mapping[str, str]) -> None:
     try:
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise UsageError(f"{directory} exists already: name a directory that does not, nothing is overwritten")
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+        place = Path(os.path.realpath(directory))  # where a link leads to, which stays one
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
         try:
             for name, text in texts.items():
-                (part / name).write_text(text)
+                (part / name).write_text(text, encoding="utf-8")
             part.chmod(0o755)
-            part.replace(directory)
+            part.replace(place)
         except OSError:
             shutil.rmtree(part, ignore_errors=True)
             raise

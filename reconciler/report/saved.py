@@ -7,7 +7,6 @@ leak from it. A checksum tells a file that was cut off or edited.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -41,8 +40,8 @@ class SavedPlan:
     objects: dict[str, dict[str, Any]]
 
 
-def save(path: Path, plan: Plan, cluster: str) -> None:
-    """Write a plan of a cluster to a file; the file appears whole or not at all."""
+def text(plan: Plan, cluster: str) -> str:
+    """Return what is kept of a plan of a cluster."""
     salt = secrets.token_hex(16)
     document = {
         "apiVersion": API_VERSION,
@@ -56,7 +55,7 @@ def save(path: Path, plan: Plan, cluster: str) -> None:
         "objects": _objects(plan, salt),
     }
     document["checksum"] = _checksum(document)
-    _write(path, orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def load(path: Path) -> SavedPlan:
@@ -162,14 +161,3 @@ def _moved_fields(before: dict[str, list[str]], now: dict[str, list[str]]) -> It
 
 def _action(entry: dict[str, Any] | None) -> str:
     return str(entry["action"]) if entry else ""
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error

@@ -169,3 +169,10 @@ async def test_a_selector_that_is_none_is_told_once() -> None:
     with pytest.raises(ConfigError) as told:
         await run.read(cluster, run.Choice("default", "a=="))
     assert str(told.value) == "--selector a==: unable to parse requirement"
+
+
+def test_a_link_to_where_the_files_go_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("web")
+    component.write(tmp_path / "link", {"kustomization.yaml": ""})
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "web" / "kustomization.yaml").is_file()
