@@ -110,8 +110,8 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             return code
         if planned.plan.empty:  # nothing will be written, so there is no writer to keep out
             return await _carry_out(planned, checkout.environment, (cluster, memory), None, choices)
-        if not _agreed(choices):
-            return Exit.FAILED
+        if (code := _declined(choices)) is not None:
+            return code
         held = lease.hold(
             cluster,
             checkout.environment.name,
@@ -175,15 +175,24 @@ def _moved(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choices)
     _show(workspace, plan, cluster, choices)
     if (code := _verdict(workspace, plan, cluster, choices)) is not None:
         return code
-    return None if _agreed(choices) else Exit.FAILED
+    return _declined(choices)
 
 
-def _agreed(choices: Choices) -> bool:
-    """Ask whether the plan that was shown is to be applied, unless the command line said so."""
-    if choices.yes or click.confirm("apply this plan?", err=True):
-        return True
+def _declined(choices: Choices) -> Exit | None:
+    """Ask whether the plan that was shown is to be applied, unless the command line said so; return the exit code of a no."""
+    if choices.yes:
+        return None
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
+    try:
+        if click.confirm("apply this plan?", err=True):
+            return None
+    except click.Abort:
+        sys.stderr.write("\ninterrupted, nothing was written\n")
+        return Exit.INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)
     sys.stderr.write("nothing was written\n")
-    return False
+    return Exit.FAILED
 
 
 async def _carry_out(
