@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli import streams
 from reconciler.cli.exits import Exit
 from reconciler.cli.invocation import PATH, Seconds, environment_argument, output_option
 
@@ -182,6 +183,9 @@ def _declined(choices: Choices) -> Exit | None:
     """Ask whether the plan that was shown is to be applied, unless the command line said so; return the exit code of a no."""
     if choices.yes:
         return None
+    if streams.lost() is not None:
+        sys.stderr.write("nothing was written, because the plan could not be shown\n")
+        return Exit.FAILED
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
     try:
         if click.confirm("apply this plan?", err=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -59,7 +58,7 @@ def build(
     from reconciler import yaml
     from reconciler.cli.checkout import open_build
     from reconciler.cli.files import write
-    from reconciler.cli.printing import print_warnings
+    from reconciler.cli.printing import print_data, print_warnings
     from reconciler.render.build import build as render
 
     files, path = open_build(invocation, directory)
@@ -80,7 +79,7 @@ def build(
     if output is not None:
         write(output, text)
     else:
-        sys.stdout.write(text)
+        print_data(text)
 
 
 def _charts(command: str | None) -> Helm:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, get_args
 import click
 
 from reconciler import __version__
+from reconciler.cli import streams
 from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import PATH, Invocation, LogFormat, configure_logs
 from reconciler.errors import ReconcilerError
@@ -124,7 +125,9 @@ def run() -> None:
     """Enter from the shell."""
     gc.disable()  # a short-lived process holds trees of millions of entries: looking for cycles among them is waste
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, even where that is ignored
-    sys.exit(main())
+    streams.install()
+    code = main()
+    sys.exit(code or Exit.FAILED if streams.tell() else code)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 
@@ -14,8 +12,9 @@ import click
 def pin_chart(repo: str, name: str, version: str) -> None:
     """Print the entry of vendor.lock.yaml that pins a chart of a repository to what it holds now."""
     from reconciler import yaml
+    from reconciler.cli.printing import print_data
     from reconciler.source import charts
 
     pin = charts.resolve(repo, name, version)
     entry = {"repo": pin.repo, "name": pin.name, "version": pin.version, "digest": pin.digest}
-    sys.stdout.write(yaml.dump({"charts": [entry]}))
+    print_data(yaml.dump({"charts": [entry]}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from reconciler.model.plan import Action
@@ -24,9 +23,10 @@ def print_plan(workspace: Workspace, plan: Plan, requests: Mapping[str, int], ou
 
         draw_plan(canvas(), plan, requests)
     elif output == "markdown":
+        from reconciler.cli.printing import print_data
         from reconciler.report.markdown import plan_markdown
 
-        sys.stdout.write(plan_markdown(plan, requests))
+        print_data(plan_markdown(plan, requests))
     else:
         from reconciler.cli.printing import print_document
         from reconciler.report.document import plan_document

@@ -94,7 +94,9 @@ def _print(repository: Repository, made: Preview, folded: Sequence[Folded], outp
 
         report.draw(canvas(), made, folded)
     elif output == "markdown":
-        sys.stdout.write(report.markdown(made, folded))
+        from reconciler.cli.printing import print_data
+
+        print_data(report.markdown(made, folded))
     else:
         from reconciler.cli.checkout import certain, commits
         from reconciler.cli.printing import print_document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +22,7 @@ def render(invocation: Invocation, environment: str, component: str | None, orig
     """Print an environment's objects, as git defines them."""
     from reconciler import pipeline, yaml
     from reconciler.cli.checkout import open_environment, open_workspace
-    from reconciler.cli.printing import print_document, print_warnings
+    from reconciler.cli.printing import print_data, print_document, print_warnings
     from reconciler.errors import UsageError
     from reconciler.report import origins as annotated
 
@@ -38,6 +37,6 @@ def render(invocation: Invocation, environment: str, component: str | None, orig
         documents = [annotated.document(item) for item in chosen] if origins else [item.body for item in chosen]
         print_document(documents, output)
     elif origins:
-        sys.stdout.write("---\n".join(annotated.text(item) for item in chosen))
+        print_data("---\n".join(annotated.text(item) for item in chosen))
     else:
-        sys.stdout.write("---\n".join(yaml.dump(item.body) for item in chosen))
+        print_data("---\n".join(yaml.dump(item.body) for item in chosen))

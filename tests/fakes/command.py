@@ -33,7 +33,7 @@ def main(told: Path, arguments: list[str]) -> None:
         yield cluster, Memory(None, {})
 
     connect.connected = connected  # type: ignore[assignment]
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         os.close(os.open(os.ttyname(0), os.O_RDWR))  # becomes the terminal of this session: its keys send signals
     sys.argv[1:] = arguments
     try:
