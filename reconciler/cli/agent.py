@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import socket
 import uuid
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.invocation import PATH, Seconds, configure_logs
+from reconciler.cli.signals import ending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,7 +99,7 @@ def agent(
     """Follow a repository and keep environments as it says: apply commits, repair drift, report.
 
     A token for HTTPS is read from RECONCILER_GIT_TOKEN, the secret of webhooks from RECONCILER_WEBHOOK_SECRET; neither
-    can be given on the command line. Ends on SIGTERM and Ctrl-C: nothing new is begun, Leases are given back.
+    can be given on the command line. Ends on SIGTERM, SIGHUP and Ctrl-C: nothing new is begun, Leases are given back.
     """
     import hashlib
 
@@ -146,7 +146,7 @@ async def _serve(settings: Settings, *, in_cluster: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(Daemons())  # a thread that hangs does not delay the end
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending():
         loop.add_signal_handler(number, stop.set)
     await Agent(settings, _in_cluster if in_cluster else _as_it_says, SystemClock()).serve(stop)
 

@@ -18,6 +18,7 @@ import click
 from reconciler.cli import streams
 from reconciler.cli.exits import Exit
 from reconciler.cli.invocation import PATH, Seconds, environment_argument, output_option
+from reconciler.cli.signals import ending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +221,7 @@ async def _carry_out(
     interrupted = asyncio.Event()
     async with AsyncExitStack() as stack:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending():
             loop.add_signal_handler(number, _interrupt, stop, interrupted)
             stack.callback(loop.remove_signal_handler, number)
         give_way = None

@@ -15,6 +15,7 @@ from reconciler import __version__
 from reconciler.cli import streams
 from reconciler.cli.exits import Exit, code_of
 from reconciler.cli.invocation import PATH, Invocation, LogFormat, configure_logs
+from reconciler.cli.signals import ending
 from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def _told(message: str, code: Exit) -> Exit:
 def run() -> None:
     """Enter from the shell."""
     gc.disable()  # a short-lived process holds trees of millions of entries: looking for cycles among them is waste
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, even where that is ignored
+    for number in ending():
+        signal.signal(number, signal.default_int_handler)  # ends as Ctrl-C does, even where that is ignored
     streams.install()
     code = main()
     sys.exit(code or Exit.FAILED if streams.tell() else code)

@@ -65,7 +65,7 @@ def test_a_time_is_a_number_of_seconds(seconds: str, capsys: pytest.CaptureFixtu
 def test_a_command_loads_no_other_and_nothing_that_draws_or_connects() -> None:
     loaded = modules_after("diff", "--help")
     assert {name for name in loaded if name.startswith("reconciler.cli.")} == {
-        f"reconciler.cli.{name}" for name in ("main", "exits", "invocation", "streams", "diff")
+        f"reconciler.cli.{name}" for name in ("main", "exits", "invocation", "signals", "streams", "diff")
     }
     assert not loaded & {"rich", "pydantic", "aiohttp", "git"}
 
