@@ -35,15 +35,20 @@ def graph(
     from reconciler.cli.printing import print_document
     from reconciler.errors import UsageError
     from reconciler.report import graph as drawing
-    from reconciler.report.why import explain
+    from reconciler.report import why as chains
 
+    if why is not None and output in ("mermaid", "dot"):
+        raise UsageError(f"--why is told as text, json or yaml, not drawn as {output}")
     checkout = open_environment(open_workspace(invocation), environment)
     made = pipeline.order(pipeline.render(checkout), checkout.environment)
     if why is not None:
-        path = explain(made, *why)
-        if path is None:
+        chain = chains.explain(made, *why)
+        if chain is None:
             raise UsageError(f"{why[0]} does not need {why[1]}, neither by itself nor by way of others")
-        sys.stdout.write(path)
+        if output == "text":
+            sys.stdout.write(chains.text(chain))
+        else:
+            print_document(chains.document(made, chain), output)
     elif output in ("json", "yaml"):
         print_document(drawing.document(made), output)
     else:

@@ -1,15 +1,16 @@
-"""Why one component or object needs another one: the shortest chain of needs between them, in words."""
+"""Why one component or object needs another one: the shortest chain of needs between them, in words and as a document."""
 
 from __future__ import annotations
 
 import difflib
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler.errors import UsageError
+from reconciler.report.document import id_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reconciler.model.graph import Graph
     from reconciler.model.identity import ObjectId
@@ -18,36 +19,76 @@ if TYPE_CHECKING:
 
 
 class _Step(NamedTuple):
-    """One need along a chain, and why it is one."""
+    """One need along a chain, why it is one, and the `file:line` that makes it ("" where none does)."""
 
     needs: Node
     why: str
+    place: str = ""
 
 
-def explain(graph: Graph, dependent: str, needs: str) -> str | None:
-    """Return the shortest chain from one component or object to another, a line each; None where there is none.
+class Need(NamedTuple):
+    """One link of a chain: who needs what, with the reason of the step."""
+
+    dependent: Node
+    needs: Node
+    why: str
+    place: str
+
+
+def explain(graph: Graph, dependent: str, needs: str) -> tuple[Need, ...] | None:
+    """Return the shortest chain from one component or object to another; None where there is none.
 
     An object needs what its component needs, and a component is there when all its objects are. Raises UsageError where a
     name means nothing in the environment, or more than one object.
     """
     start, goal = _named(graph, dependent), _named(graph, needs)
     steps = _Steps(graph)
-    came: dict[Node, tuple[Node, str]] = {}
+    came: dict[Node, Need] = {}
     queue = deque([start])
     while queue and goal not in came:
         node = queue.popleft()
         for step in steps.of(node):
             if step.needs not in came and step.needs != start:
-                came[step.needs] = (node, step.why)
+                came[step.needs] = Need(node, *step)
                 queue.append(step.needs)
     if goal not in came:
         return None
-    lines: list[str] = []
+    chain: list[Need] = []
     while goal != start:
-        before, why = came[goal]
-        lines.append(f"{_name(before)} needs {_name(goal)}: {why}\n")
-        goal = before
-    return "".join(reversed(lines))
+        chain.append(came[goal])
+        goal = came[goal].dependent
+    return tuple(reversed(chain))
+
+
+def text(chain: Iterable[Need]) -> str:
+    """Return a chain as text, a line for each link."""
+    return "".join(
+        f"{_name(link.dependent)} needs {_name(link.needs)}: {link.why}"
+        + (f" ({link.place})" if link.place else "")
+        + "\n"
+        for link in chain
+    )
+
+
+def document(graph: Graph, chain: Iterable[Need]) -> dict[str, Any]:
+    """Return a chain as a document."""
+    return {
+        "chain": [
+            {
+                "dependent": _node(graph, link.dependent),
+                "needs": _node(graph, link.needs),
+                "why": link.why,
+                "place": link.place,
+            }
+            for link in chain
+        ]
+    }
+
+
+def _node(graph: Graph, node: Node) -> dict[str, Any]:
+    if isinstance(node, str):
+        return {"component": node, "id": None}
+    return {"component": graph.component_of[node], "id": id_document(node)}
 
 
 class _Steps:
@@ -59,9 +100,9 @@ class _Steps:
         self._objects: dict[ObjectId, list[_Step]] = defaultdict(list)
         self._members: dict[str, list[ObjectId]] = defaultdict(list)
         for edge in graph.components:
-            self._components[edge.dependent].append(_Step(edge.needs, _because(edge.why, edge.place)))
+            self._components[edge.dependent].append(_Step(edge.needs, edge.why, edge.place))
         for item in graph.edges:
-            self._objects[item.dependent].append(_Step(item.needs, _because(item.why, item.place)))
+            self._objects[item.dependent].append(_Step(item.needs, item.why, item.place))
         for identity, component in graph.component_of.items():
             self._members[component].append(identity)
 
@@ -73,7 +114,7 @@ class _Steps:
         yield from self._objects[node]
         component = self._graph.component_of[node]
         for step in self._components[component]:
-            yield _Step(step.needs, f"it is part of {component}, which needs it: {step.why}")
+            yield _Step(step.needs, f"it is part of {component}, which needs it: {step.why}", step.place)
 
 
 def _named(graph: Graph, text: str) -> Node:
@@ -100,7 +141,3 @@ def _name(node: Node) -> str:
     if isinstance(node, str):
         return node
     return f"{node.kind}/{node.namespace}/{node.name}" if node.namespace else f"{node.kind}/{node.name}"
-
-
-def _because(why: str, place: str) -> str:
-    return f"{why} ({place})" if place else why

@@ -86,3 +86,9 @@ def test_a_directory_that_was_removed_under_the_shell_is_told(
     gone.rmdir()
     assert main(command) == 2
     assert capsys.readouterr().err == "error: --repo .: there is no such directory\n"
+
+
+@pytest.mark.parametrize("output", ["mermaid", "dot"])
+def test_a_chain_of_needs_is_not_drawn(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["graph", "dev", "--why", "a", "b", "-o", output]) == 2
+    assert f"--why is told as text, json or yaml, not drawn as {output}" in capsys.readouterr().err

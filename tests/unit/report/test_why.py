@@ -7,7 +7,7 @@ import pytest
 from reconciler.errors import UsageError
 from reconciler.model.graph import ComponentEdge, Edge, Graph
 from reconciler.model.identity import ObjectId
-from reconciler.report.why import explain
+from reconciler.report.why import document, explain, text
 
 SPACE = ObjectId("", "Namespace", "", "web")
 OTHER = ObjectId("", "ConfigMap", "infra", "settings")
@@ -24,18 +24,34 @@ GRAPH = Graph(
 )
 
 
+def told(dependent: str, needs: str) -> str:
+    """Return the explanation that there is."""
+    return text(explain(GRAPH, dependent, needs) or ())
+
+
+def test_a_chain_is_a_document_with_the_component_of_each_end() -> None:
+    assert document(GRAPH, explain(GRAPH, "Deployment/server", "infra") or ())["chain"] == [
+        {
+            "dependent": {"component": "web", "id": SERVER._asdict()},
+            "needs": {"component": "infra", "id": None},
+            "why": "it is part of web, which needs it: dependsOn",
+            "place": "environments/dev/environment.yaml:9",
+        }
+    ]
+
+
 def test_a_chain_is_told_edge_by_edge() -> None:
     """With the line of git where one made the edge."""
-    assert explain(GRAPH, "Deployment/server", "Namespace/web") == (
+    assert told("Deployment/server", "Namespace/web") == (
         "Deployment/web/server needs ConfigMap/web/settings: mounts it (base/web/server.yaml:20)\n"
         "ConfigMap/web/settings needs Namespace/web: is in it\n"
     )
-    assert explain(GRAPH, "web", "infra") == "web needs infra: dependsOn (environments/dev/environment.yaml:9)\n"
+    assert told("web", "infra") == "web needs infra: dependsOn (environments/dev/environment.yaml:9)\n"
 
 
 def test_an_object_needs_what_its_component_needs_with_all_that_is_in_it() -> None:
     """Two objects may have no edge between them and still be ordered, by way of their components."""
-    assert explain(GRAPH, "Deployment/server", "ConfigMap/infra/settings") == (
+    assert told("Deployment/server", "ConfigMap/infra/settings") == (
         "Deployment/web/server needs infra: it is part of web, which needs it: "
         "dependsOn (environments/dev/environment.yaml:9)\n"
         "infra needs ConfigMap/infra/settings: it is part of it\n"
@@ -44,10 +60,9 @@ def test_an_object_needs_what_its_component_needs_with_all_that_is_in_it() -> No
 
 
 def test_a_component_needs_what_its_objects_need() -> None:
-    told = explain(GRAPH, "web", "Namespace/web")
-    assert told is not None
-    assert told.startswith("web needs ")
-    assert told.splitlines()[-1].split(" needs ")[1].startswith("Namespace/web: ")
+    lines = told("web", "Namespace/web").splitlines()
+    assert lines[0].startswith("web needs ")
+    assert lines[-1].split(" needs ")[1].startswith("Namespace/web: ")
 
 
 @pytest.mark.parametrize(
