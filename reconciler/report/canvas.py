@@ -8,7 +8,7 @@ import sys
 from typing import IO, Any, Final
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 PIPED_WIDTH = 10_000  # a pipe has no edge at which to wrap
@@ -22,7 +22,15 @@ class _Canvas(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print, with a mark in the place of each control character."""
-        super().print(*map(_shown, objects), **options)
+        super().print(*(self._fitted(item) if isinstance(item, Table) else _shown(item) for item in objects), **options)
+
+    def _fitted(self, made: Table) -> Table:
+        """Return a table as it is, or, where it is too wide, closer together and without its empty columns."""
+        if made.__rich_measure__(self, self.options.update_width(PIPED_WIDTH)).maximum <= self.width:
+            return made
+        narrow = _plain(*(column for column in made.columns if any(column.cells)), gap=1)
+        narrow.rows = made.rows
+        return narrow
 
 
 def _shown(item: Any) -> Any:
@@ -53,8 +61,16 @@ def canvas(stream: IO[str] | None = None) -> Console:
 
 
 def table(*headers: str, right: tuple[int, ...] = ()) -> Table:
-    """Return a plain table without lines; the columns numbered in `right` hold numbers."""
-    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    for index, header in enumerate(headers):
-        made.add_column(header, justify="right" if index in right else "left", no_wrap=True, overflow="ignore")
-    return made
+    """Return a plain table without lines; the columns numbered in `right` hold numbers.
+
+    What does not fit into a terminal goes on below, the widest columns first.
+    """
+    columns = (
+        Column(header, justify="right" if index in right else "left", overflow="fold")
+        for index, header in enumerate(headers)
+    )
+    return _plain(*columns, gap=3)
+
+
+def _plain(*columns: Column, gap: int) -> Table:
+    return Table(*columns, box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, gap, 0, 0))

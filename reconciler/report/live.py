@@ -43,7 +43,7 @@ class LiveProgress:
 
     def emit(self, event: Event) -> None:
         """Take one event; the next refresh shows it."""
-        self._rows.setdefault(event.component, Row(total=1)).take(event)
+        self._rows.setdefault(event.component, Row({event.id})).take(event)
 
     def _draw(self) -> Table:
         made = table("COMPONENT", "DONE", "", "")

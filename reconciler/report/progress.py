@@ -32,7 +32,7 @@ class Progress(Protocol):
 class Row:
     """What became of the objects of one component so far."""
 
-    total: int = 0
+    objects: set[ObjectId]  # those that change
     done: set[ObjectId] = field(default_factory=set)
     healthy: set[ObjectId] = field(default_factory=set)
     failed: set[ObjectId] = field(default_factory=set)
@@ -40,7 +40,7 @@ class Row:
 
     def take(self, event: Event) -> None:
         """Take one event."""
-        if event.phase in _DONE:
+        if event.phase in _DONE and event.id in self.objects:  # health is awaited of others, too
             self.done.add(event.id)
         if event.phase is Phase.WAITING:
             self.waiting[event.id] = event.message
@@ -52,6 +52,11 @@ class Row:
             self.failed.add(event.id)
 
     @property
+    def total(self) -> int:
+        """How many change."""
+        return len(self.objects)
+
+    @property
     def finished(self) -> bool:
         """Whether nothing of it is left to do."""
         return len(self.done | self.failed) >= self.total and not self.waiting
@@ -59,11 +64,11 @@ class Row:
 
 def progress(plan: Plan) -> Progress:
     """Return the progress display that fits stderr."""
-    rows: dict[str, Row] = {name: Row() for name in plan.graph.order}
+    rows: dict[str, Row] = {name: Row(set()) for name in plan.graph.order}
     for change in plan.changes:
         if change.acts or change.problem:
-            rows.setdefault(change.component, Row()).total += 1
-    changing = {name: row for name, row in rows.items() if row.total}
+            rows.setdefault(change.component, Row(set())).objects.add(change.id)
+    changing = {name: row for name, row in rows.items() if row.objects}
     if not sys.stderr.isatty():
         return LineProgress(changing)
     from reconciler.report.live import LiveProgress
@@ -90,7 +95,7 @@ class LineProgress:
 
     def emit(self, event: Event) -> None:
         """Take one event."""
-        row = self._rows.setdefault(event.component, Row(total=1))
+        row = self._rows.setdefault(event.component, Row({event.id}))
         if event.phase is Phase.FAILED:
             self._tell(event.component, f"{event.id} failed: {event.message}")
         elif event.phase is Phase.WAITING and event.id not in self._told:
