@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.model.history import Changed, Run
 
 STYLES = {"applied": "green", "interrupted": "yellow"}
+COUNTED = ("applied", "pruned", "failed", "skipped")
 SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "move": ">", "release": "o"}
 
 
@@ -40,19 +41,16 @@ def draw(console: Console, runs: Sequence[Run]) -> None:
     if not runs:
         console.print("never applied")
         return
-    made = table(
-        "RUN", "FINISHED", "REVISION", "BY", "RESULT", "APPLIED", "PRUNED", "FAILED", "SECONDS", right=(0, 5, 6, 7, 8)
-    )
+    headers = ("RUN", "FINISHED", "REVISION", "BY", "RESULT", *(name.upper() for name in COUNTED), "SECONDS")
+    made = table(*headers, right=(0, *range(5, len(headers))))
     for number, run in enumerate(runs, 1):
-        failed = run.count("failed") + run.count("skipped")
-        counts = (run.count("applied"), run.count("pruned"), failed)
         made.add_row(
             str(number),
             run.finished,
             _revision(run),
             run.holder,
             Text(run.result, style=STYLES.get(run.result, "red")),
-            *(str(count or "") for count in counts),
+            *(str(run.count(name) or "") for name in COUNTED),
             f"{run.seconds:.1f}",
         )
     console.print(made)
