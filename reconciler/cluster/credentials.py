@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cluster import plugin
+from reconciler.cluster.kubeconfig import require_proxy
 from reconciler.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ async def of_context(context: Context, again: Callable[[], Context] | None = Non
         tls,
         authorize,
         server_name=cluster.get("tls-server-name"),
-        proxy=_with_scheme(cluster.get("proxy-url") or _proxy(server)),
+        proxy=cluster.get("proxy-url") or _proxy(server),
         compressed=not cluster.get("disable-compression"),
     )
 
@@ -91,7 +92,7 @@ async def of_service_account() -> Access:
 
 
 def _proxy(server: str) -> str | None:
-    """Return the proxy that the environment names for a server (`HTTPS_PROXY`, `NO_PROXY` and their like)."""
+    """Return the proxy that the environment names for a server (`HTTPS_PROXY`, `NO_PROXY` and their like); raises ConfigError."""
     if sys.platform == "linux" and not any(name.lower().endswith("_proxy") for name in os.environ):
         return None  # as `getproxies` would find, which takes longer to load than to ask
     import urllib.request
@@ -99,12 +100,12 @@ def _proxy(server: str) -> str | None:
     url = urllib.parse.urlsplit(server)
     if urllib.request.proxy_bypass(url.netloc):
         return None
-    return urllib.request.getproxies().get(url.scheme)
-
-
-def _with_scheme(proxy: str | None) -> str | None:
-    """Return the address of a proxy as everybody else takes it: `proxy:3128` is one, too."""
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    found = urllib.request.getproxies().get(url.scheme)
+    if found is None:
+        return None
+    proxy = found if "://" in found else f"http://{found}"  # as everybody else takes it
+    require_proxy(proxy, f"the environment's proxy for {url.scheme}")
+    return proxy
 
 
 def _static(context: Context) -> Callable[[bool], Awaitable[str]]:

@@ -7,9 +7,11 @@ entry are relative to its file.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -101,4 +103,20 @@ def _select(merged: dict[str, Any], context: str | None, files: str) -> Context:
         raise ConfigError(f"context {name} in {files} names cluster {cluster_name}, which has no entry with a server")
     if user_name and user_name not in merged["users"]:
         raise ConfigError(f"context {name} in {files} names user {user_name}, which has no entry")
+    if cluster.get("proxy-url"):
+        require_proxy(str(cluster["proxy-url"]), f"{files}: proxy-url of cluster {cluster_name}")
     return Context(name, cluster_name, cluster, merged["users"].get(user_name, {}))
+
+
+def require_proxy(url: str, place: str) -> None:
+    """Raise ConfigError, naming the place, unless requests can go by way of the proxy at a URL."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        fits = False
+    if not fits:
+        shown = re.sub("//.*@", "//…@", url)  # without its password
+        raise ConfigError(
+            f"{place} is {shown}: expected http://HOST:PORT or https://HOST:PORT, no other proxy can be used"
+        )

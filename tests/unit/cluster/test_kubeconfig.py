@@ -115,6 +115,29 @@ async def test_the_proxy_comes_from_the_context_or_the_environment(monkeypatch: 
     assert await proxy(**{"server": "http://inside", "proxy-url": "http://own"}) == "http://own"
 
 
+@pytest.mark.parametrize(
+    "url", ["foo://x", "socks5://x:1080", "proxy:3128", "http://", "http://x:99999", "http://[::1"]
+)
+async def test_a_proxy_that_cannot_be_used_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config"
+    path.write_text(ONE.replace('server: "http://dev/"', f'server: "http://dev/", proxy-url: "{url}"'))
+    with pytest.raises(ConfigError) as caught:
+        kubeconfig.load(str(path), "dev")
+    assert str(caught.value).startswith(f"{path}: proxy-url of cluster dev is {url}: expected http://HOST:PORT")
+    if "://" not in url:
+        return  # which the environment may leave out
+    monkeypatch.setenv("http_proxy", url)
+    with pytest.raises(ConfigError, match="the environment's proxy for http is "):
+        await credentials.of_context(kubeconfig.Context("c", "c", {"server": "http://dev"}, {}))
+
+
+def test_the_password_of_a_proxy_is_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(ONE.replace('server: "http://dev/"', 'server: "http://dev/", proxy-url: "socks5://ada:secret@x:1"'))
+    with pytest.raises(ConfigError, match=r"dev is socks5://…@x:1: "):
+        kubeconfig.load(str(path), "dev")
+
+
 async def test_a_token_file_is_read_anew_when_refused(files: tuple[Path, Path]) -> None:
     token = files[1].with_name("token.txt")
     token.write_text("first\n")

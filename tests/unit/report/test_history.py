@@ -16,5 +16,16 @@ def test_what_failed_and_what_was_skipped_are_told_apart() -> None:
     page = io.StringIO()
     draw(canvas(page), [Run(None, "p-1", "ada", TIME, TIME, 2.0, "failed", counts)])
     headers, cells = page.getvalue().splitlines()
-    assert headers.split() == ["RUN", "FINISHED", "REVISION", "BY", "RESULT", "APPLIED", "PRUNED", "FAILED", "SKIPPED", "SECONDS"]
+    assert headers.split() == [
+        "RUN",
+        "FINISHED",
+        "REVISION",
+        "BY",
+        "RESULT",
+        "APPLIED",
+        "PRUNED",
+        "FAILED",
+        "SKIPPED",
+        "SECONDS",
+    ]
     assert cells.split()[-6:] == ["failed", "4", "3", "1", "12", "2.0"]
