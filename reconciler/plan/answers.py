@@ -223,7 +223,8 @@ def _notes(case: Case) -> tuple[str, ...]:
     if case.standing.owner:
         notes.append(f"exists already and is adopted (policy.adopt: {case.standing.owner})")
     notes.extend(
-        f"{format_path(clash.path)} is left to {clash.entry.manager} (policy.conflicts)" for clash in case.yielded
+        f"{format_path(clash.path)} is left to {clash.entry.manager}{'' if clash.soft else ' (policy.conflicts)'}"
+        for clash in case.yielded
     )
     return tuple(notes)
 

@@ -88,8 +88,6 @@ class _Look:
         self._ignored = Ignored(environment.policy.ignore, resources)
         self._owners = Owners(environment, observation)
         self._policy = environment.policy
-        stances = self._policy.conflicts
-        self._yields = stances == "yield" or any(not isinstance(item, str) and item.do == "yield" for item in stances)
         self._observation = observation
 
     def at(self, component: str, resource: Resource) -> Case:
@@ -152,8 +150,6 @@ class _Look:
 
     def _yielded(self, case: Case, live: dict[str, Any]) -> Case:
         """Leave out what the policy leaves to the managers that have it."""
-        if not self._yields:
-            return case
         settled = settle(case.resource, live, case.schema, self._policy, taken=case.standing.managers)
         return replace(case, resource=replace(case.resource, body=settled.body), yielded=settled.yielded)
 

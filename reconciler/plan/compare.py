@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from reconciler.model.path import Keyed
-from reconciler.model.schema import MISSING, ListType, Schema, Type
+from reconciler.model.schema import MISSING, ListType, Schema
 from reconciler.plan.equality import empty, same_scalar, same_value, zero
 from reconciler.plan.managed import element_key, own_fields
 
@@ -76,25 +76,18 @@ def _key_defaults(schema: Schema, element: Schema) -> list[tuple[str, Any]]:
 
 
 def _same_entry(wanted: Any, owned: Fields | None, live: Any, schema: Schema) -> bool | None:
-    """Compare one entry; None: different, else whether it used up an owned field."""
+    """Compare one entry; None: different, else whether it used up an owned field.
+
+    What others put where git has nothing is theirs, but for a list that is a value of its own (`ingress: []` of a
+    NetworkPolicy): that an apply owns, so they took it from us.
+    """
     if wanted is None or wanted == []:
         if empty(live):
             return owned is not None
-        return False if owned is None and _never_owned(wanted, schema) else None
+        return False if owned is None and (wanted is None or schema.list_type is not ListType.ATOMIC) else None
     if owned is None:
         return None
     return _same_content(wanted, owned, live, schema) or None
-
-
-def _never_owned(wanted: Any, schema: Schema) -> bool:
-    """Whether an empty value says nothing, so that what others put there is theirs; else they took it from us.
-
-    An apply owns a field that has no entries where it is a value of its own (`ingress: []` of a NetworkPolicy), and owns
-    entries only, here none, where others may add theirs (`doList`, `doMap`).
-    """
-    if wanted is None:
-        return (schema.type is Type.OBJECT and not schema.atomic) or schema.list_type is not ListType.ATOMIC
-    return schema.list_type is not ListType.ATOMIC
 
 
 def _same_content(wanted: Any, owned: Fields, live: Any, schema: Schema) -> bool:

@@ -39,12 +39,16 @@ _NAMED: Final = re.compile(r'conflict with "(?P<manager>[^"]+)"(?: with subresou
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A wanted field that another manager owns with another value, and what is done about it."""
+    """A wanted field that another manager owns with another value, and what is done about it.
+
+    `soft`: git says hardly anything there (an empty list, a status), so that it is left to whom it belongs by itself.
+    """
 
     path: FieldPath
     entry: Entry
     theirs: Any
     stance: Stance
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +98,25 @@ def find(
             if held and owns(entry.fields, held):
                 value = {} if theirs is MISSING else theirs
                 key = (held, entry.manager, entry.subresource)
-                found[key] = Clash(held, entry, value, stance(entry, policy, taken))
+                soft = difference.new is MISSING or held[0] == "status"
+                nothing = soft and at(wanted, held, schema) is None
+                do: Stance = "yield" if nothing else stance(entry, policy, taken, soft=soft)
+                found[key] = Clash(held, entry, value, do, soft)
     return tuple(found.values())
 
 
 def _emptied(wanted: Mapping[str, Any], path: FieldPath, schema: Schema) -> bool:
-    """Whether git says that a list is to be empty, and means the whole of it: `ingress: []` of a NetworkPolicy."""
+    """Whether git has nothing at a field that the server would call a conflict all the same.
+
+    That is a null, which says nothing, and an empty list that is a value of its own: `ingress: []` of a NetworkPolicy.
+    """
+    value = at(wanted, path, schema)
+    if value is None:
+        return True
     found = schema
     for step in path:
         found = found.child(step) if isinstance(step, str) else found.items or Schema()
-    return found.list_type is ListType.ATOMIC and at(wanted, path, schema) == []
+    return found.list_type is ListType.ATOMIC and value == []
 
 
 def winnable(error: Conflict, live: Mapping[str, Any], policy: Policy, taken: Sequence[str] = ()) -> bool:
@@ -122,14 +135,19 @@ def winnable(error: Conflict, live: Mapping[str, Any], policy: Policy, taken: Se
     return bool(held) and all(stance(entry, policy, taken) == "force" for entry in held)
 
 
-def stance(entry: Entry, policy: Policy, taken: Sequence[str] = ()) -> Stance:
-    """Return what to do where a manager owns a wanted field: a person's edit is drift, and drift is repaired."""
+def stance(entry: Entry, policy: Policy, taken: Sequence[str] = (), *, soft: bool = False) -> Stance:
+    """Return what to do where a manager owns a wanted field: a person's edit is drift, and drift is repaired.
+
+    A `soft` field is left to a program unless a rule names it: `rules: []` of an aggregated ClusterRole is its controller's.
+    """
     if isinstance(policy.conflicts, tuple):
         for rule in policy.conflicts:
             if fnmatch.fnmatchcase(entry.manager, rule.manager):
                 return rule.do
     if entry.by_person or (entry.manager in taken and not entry.subresource):
         return "force"
+    if soft:
+        return "yield"
     return policy.conflicts if isinstance(policy.conflicts, str) else "fail"
 
 

@@ -93,7 +93,7 @@ def test_what_others_add_is_theirs() -> None:
         ("kind: NetworkPolicy, apiVersion: networking.k8s.io/v1, spec: {podSelector: {}, ingress: []}", {"spec": {"ingress": [{}]}}, False),
         ("kind: NetworkPolicy, apiVersion: networking.k8s.io/v1, spec: {podSelector: {}, ingress: []}", {}, True),
         ("kind: ServiceAccount, apiVersion: v1, secrets: []", {"secrets": [{"name": "a"}]}, True),
-        ("kind: ConfigMap, apiVersion: v1, data: {a: null}", {"data": {"a": "theirs"}}, False),
+        ("kind: ConfigMap, apiVersion: v1, data: {a: null, b: ours}", {"data": {"a": "theirs"}}, True),
     ],
 )  # fmt: skip
 def test_what_others_put_where_git_has_nothing(wanted: str, edit: dict[str, Any], expected: bool) -> None:

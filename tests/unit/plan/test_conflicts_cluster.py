@@ -127,8 +127,56 @@ async def test_an_empty_list_that_somebody_filled_is_drift(cluster: KubeCluster)
     assert settle(wanted, live, schema, Policy()).force
     opened["spec"]["ingress"].append({"ports": [{"port": 80}]})
     live = await cluster.patch(kind, namespace, "deny", opened, kind="merge", field_manager="an-operator")
-    assert [item.path for item in settle(wanted, live, schema, Policy()).refused] == ["spec.ingress"]
-    assert "ingress" not in settle(wanted, live, schema, Policy(conflicts="yield")).body["spec"]
+    settled = settle(wanted, live, schema, Policy())
+    assert (settled.refused, "ingress" in settled.body["spec"]) == ((), False), "a program's, unless a rule names it"
+    rule = ManagerStance(manager="an-operator", do="fail")
+    assert [item.path for item in settle(wanted, live, schema, Policy(conflicts=(rule,))).refused] == ["spec.ingress"]
+
+
+AGGREGATED = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: NAMESPACE}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {kubernetes.io/bootstrapping: rbac-defaults}}]}
+rules: []
+"""
+HOOK = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: NAMESPACE}
+webhooks:
+- name: hook.example.com
+  clientConfig: {caBundle: null, service: {name: hook, namespace: default}}
+  rules: []
+  failurePolicy: Ignore
+  sideEffects: None
+  admissionReviewVersions: [v1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "manager", "edit"),
+    [
+        (AGGREGATED, "a-controller", [{"op": "add", "path": "/rules", "value": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}]),
+        (HOOK, "cainjector", [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "TFMwdENnPT0="}]),
+    ],
+)  # fmt: skip
+async def test_what_a_program_puts_where_git_has_nothing_is_left_to_it(
+    cluster: KubeCluster, text: str, manager: str, edit: list[dict[str, Any]]
+) -> None:
+    """Both as charts and the documentation of Kubernetes write them: neither drift nor a conflict, whatever else changes."""
+    name = f"plan-{uuid.uuid4().hex[:6]}"
+    served = {item.kind: item for item in (await cluster.discover()).preferred.values()}
+    wanted = web(text, name)
+    kind = served[wanted.id.kind]
+    schema = Schemas(await cluster.openapi([wanted.gvk.api_version])).of(wanted.gvk)
+    await cluster.apply(kind, plain(wanted.body), field_manager=FIELD_MANAGER)
+    live = await cluster.patch(kind, "", name, edit, kind="json", field_manager=manager)
+    settled = settle(wanted, live, schema, Policy())
+    assert (settled.refused, settled.force) == ((), False)
+    assert unchanged(settled.body, live, schema)
+    await cluster.apply(kind, plain(settled.body), field_manager=FIELD_MANAGER)
+    await cluster.delete(kind, "", name, uid=live["metadata"]["uid"])
 
 
 async def test_what_a_controller_adds_to_a_reference_is_no_conflict(cluster: KubeCluster) -> None:
