@@ -134,7 +134,8 @@ async def reconcile(task: Task, cluster: Cluster, memory: Memory) -> Ran:
             if not task.fresh:
                 async with task.planning:
                     planned = await pipeline.plan(checkout, guarded, memory, task.clock)
-                if planned.plan.empty and not any(change.problem for change in planned.plan.changes):
+                quiet = planned.plan.empty and not planned.plan.bookkeeping
+                if quiet and not any(change.problem for change in planned.plan.changes):
                     told = _held(planned.plan)
                     result = Result.HELD if told else Result.APPLIED
                     return Ran(result, told, digests(planned.desired), opens=planned.opens)

@@ -13,6 +13,8 @@ from reconciler.model.applyset import ENVIRONMENT_LABEL, FIELD_MANAGER
 from reconciler.model.plan import Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.cluster.port import Body, Cluster
     from reconciler.model.api import ApiResource
     from reconciler.model.identity import ObjectId
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 
 
-async def adopt(cluster: Cluster, resource: ApiResource, target: ObjectId, taken: Takeover) -> None:
-    """Take an object over; raises Conflict where it never stands still."""
+async def adopt(
+    cluster: Cluster, resource: ApiResource, target: ObjectId, taken: Takeover, require: Callable[[Body], None]
+) -> None:
+    """Take an object over; raises Conflict where it never stands still, or where `require` does, which is shown the object."""
     for attempt in range(ATTEMPTS):
         body = await cluster.get(resource, target.namespace, target.name)
+        require(body)
         steps = patch(body, taken, resource.gvk.api_version)
         if not steps:
             return

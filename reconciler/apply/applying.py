@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from reconciler.apply import adoption, bound, generating, secrecy, trial
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.model.plan import Change
     from reconciler.model.resource import Resource
 
+FRESH: Final = 5.0  # seconds for which a plan is taken for what is
 DEFINITION: Final = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 RELATED: Final = {
     GroupKind("", "PersistentVolumeClaim"): (
@@ -60,6 +62,7 @@ class Applying:
         self._redefined = self._find_redefined()
         self._to_create: set[ObjectId] = set()  # replaced objects whose old self is gone
         self._explaining: set[asyncio.Task[None]] = set()
+        self._begun, self._has_waited = work.clock.monotonic(), False
         self._flow = Flow(
             self._schedule,
             act=self._act,
@@ -169,29 +172,33 @@ class Applying:
     async def _send(self, change: Change, resource: Resource) -> Body:
         work, clock = self._work, self._work.clock
         kind = await work.kinds.find(resource.gvk)
-        if change.takeover is not None and change.action is not Action.REPLACE:
-            await adoption.adopt(work.cluster, kind, change.id, change.takeover)
         wanted = await generating.filled(work, resource)
+        if change.takeover is not None and change.action is not Action.REPLACE:
+            require = partial(bound.require_planned, change, wanted)
+            await adoption.adopt(work.cluster, kind, change.id, change.takeover, require)
+        if change.action is Action.REPLACE or (not change.uid and self._waited_long):
+            await bound.require_absent(work.cluster, kind, change, work.plan.environment)
         deadline, version, tries = clock.monotonic() + PATIENCE, change.resource_version, 0
         while True:
             body = bound.to_what_was_planned(change, wanted, version)
             try:
-                made = await work.cluster.apply(
+                return await work.cluster.apply(
                     kind, body, field_manager=FIELD_MANAGER, force=change.force, brief=not self._awaited(change)
                 )
             except (NotFound, Invalid, Conflict) as error:
                 if bound.outdated(change, error) and tries < ATTEMPTS:
                     await clock.sleep(pause(tries))
-                    version, tries = await bound.version_now(work.cluster, kind, change), tries + 1
+                    version, tries = await bound.version_now(work.cluster, kind, change, wanted), tries + 1
                     continue
                 over = work.stop.is_set() or clock.monotonic() >= deadline
                 if over or isinstance(error, Conflict) or not self._too_early(change, error):
                     raise
-            else:
-                if not version or change.action is Action.REPLACE:
-                    await bound.require_new(work.cluster, kind, change, made)
-                return made
             await clock.sleep(PAUSE)
+
+    @property
+    def _waited_long(self) -> bool:
+        """Whether this run has waited for something, and so long that others may have made what was not there when it began."""
+        return self._has_waited and self._work.clock.monotonic() - self._begun > FRESH
 
     def _too_early(self, change: Change, error: ClusterError) -> bool:
         """Whether the server needs a moment: for a kind that it has just discovered, or a definition that it has just taken."""
@@ -263,6 +270,7 @@ class Applying:
         return change.id in self._demanded or (acts(change) and waits)
 
     def _waited(self, wait: Wait, health: Health, reached: bool) -> None:
+        self._has_waited = True
         if reached:
             self._work.ledger.healthy(wait.change, health)
             self._schedule.settled(wait.change.id)

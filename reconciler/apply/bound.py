@@ -2,7 +2,7 @@
 
 An object that was there is written to by its uid; one of which fields are taken from others by its version as well, so that
 nobody loses a field who had none of it then. A new object cannot be bound to its absence (server-side apply knows no such
-precondition); the answer tells who else has written to it, and what we put into somebody else's object is taken out again.
+precondition); after a run has waited for something it is looked for once more before it is made.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.errors import Conflict, NotFound
-from reconciler.model.applyset import FIELD_MANAGER
+from reconciler.model.applyset import ENVIRONMENT_LABEL
 from reconciler.model.harbor import is_declared
-from reconciler.model.managers import made_before, makers, shares
+from reconciler.model.managers import concerns, makers, shares
 from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.model.api import ApiResource
     from reconciler.model.plan import Change
 
-AGAIN = "nothing was written to it, run again to see what is to be done now"
+AGAIN = "run again to see what is to be done now"
 
 
 def to_what_was_planned(change: Change, wanted: Body, version: str) -> Body:
@@ -29,7 +29,7 @@ def to_what_was_planned(change: Change, wanted: Body, version: str) -> Body:
     if not version or not _bindable(change):
         return wanted
     metadata = {**wanted["metadata"], "uid": change.uid}
-    if _takes(change):
+    if change.force and change.takeover is None:  # an adoption has changed the version itself
         metadata["resourceVersion"] = version
     return {**wanted, "metadata": metadata}
 
@@ -41,44 +41,46 @@ def outdated(change: Change, error: ClusterError) -> bool:
     return _bindable(change) and ("metadata.uid" in fields or (isinstance(error, Conflict) and not fields))
 
 
-async def version_now(cluster: Cluster, kind: ApiResource, change: Change) -> str:
-    """Return the version at which a planned write may be sent again; "" where the object is gone.
-
-    Raises Conflict where it is another object by now, or where others have come to own fields that would be taken from them.
-    """
+async def version_now(cluster: Cluster, kind: ApiResource, change: Change, wanted: Body) -> str:
+    """Return the version at which a planned write may be sent again; "" where the object is gone. Raises Conflict."""
     try:
         body = await cluster.get(kind, change.id.namespace, change.id.name)
     except NotFound:
         return ""
-    if body["metadata"]["uid"] != change.uid:
-        raise Conflict(f"somebody deleted it and made another of its name since the plan: {AGAIN}", status=409)
-    if _takes(change) and not shares(body) <= change.shares:  # after a lost answer they have less, and we the rest
-        raise Conflict(f"others ({', '.join(makers(body))}) have written to it since the plan: {AGAIN}", status=409)
+    require_planned(change, wanted, body)
     version: str = body["metadata"]["resourceVersion"]
     return version
 
 
-async def require_new(cluster: Cluster, kind: ApiResource, change: Change, made: Body) -> None:
-    """Raise Conflict where an object that was to be created was there already, after it is as it was before."""
-    found = makers(made)
-    if not found or not made_before(made) or is_declared(change.id.group, change.id.kind):
+def require_planned(change: Change, wanted: Body, body: Body) -> None:
+    """Raise Conflict where a live object is not the one that was planned for, or fields would be taken from newcomers."""
+    if not _bindable(change):
         return
-    metadata = {"name": change.id.name, "uid": made["metadata"]["uid"]}
-    if change.id.namespace:
-        metadata["namespace"] = change.id.namespace
-    nothing = {"apiVersion": kind.gvk.api_version, "kind": kind.kind, "metadata": metadata}
-    await cluster.apply(kind, nothing, field_manager=FIELD_MANAGER, brief=True)
-    raise Conflict(
-        f"{', '.join(found)} has made it since the plan: it is left as it was, run again to see whether it may be adopted",
-        status=409,
-    )
+    if body["metadata"]["uid"] != change.uid:
+        raise Conflict(f"somebody deleted it and made another of its name since the plan: {AGAIN}", status=409)
+    if not change.force and change.takeover is None:
+        return
+    late = sorted({share[0] for share in shares(body) - change.shares if concerns(share, wanted)})
+    if late:
+        raise Conflict(f"{', '.join(late)} came to have fields of it since the plan: {AGAIN}", status=409)
+
+
+async def require_absent(cluster: Cluster, kind: ApiResource, change: Change, environment: str) -> None:
+    """Raise Conflict where an object that is to be made is there already, and is neither ours nor the control plane's."""
+    if is_declared(change.id.group, change.id.kind):
+        return
+    try:
+        body = await cluster.get(kind, change.id.namespace, change.id.name)
+    except NotFound:
+        return
+    owner = (body["metadata"].get("labels") or {}).get(ENVIRONMENT_LABEL)
+    if owner == environment:
+        return
+    found = f"environment {owner}" if owner else ", ".join(makers(body))
+    if found:
+        raise Conflict(f"{found} has made it since the plan: {AGAIN}", status=409)
 
 
 def _bindable(change: Change) -> bool:
     """Whether it is about an object that was there, and that the API server alone has."""
     return bool(change.uid) and change.action is not Action.REPLACE and not is_declared(change.id.group, change.id.kind)
-
-
-def _takes(change: Change) -> bool:
-    """Whether it takes fields from others; an adoption has bound itself before."""
-    return change.force and change.takeover is None

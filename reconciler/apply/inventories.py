@@ -23,7 +23,6 @@ from reconciler.model.applyset import (
     parent_id,
 )
 from reconciler.model.identity import ObjectId
-from reconciler.model.plan import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,8 +55,8 @@ async def widen(work: Work) -> tuple[dict[str, Inventory], dict[str, str]]:
         else:
             current[component] = new
 
-    touched = [item for item in by_component.items() if any(map(_writes, item[1])) or _outdated(work, *item)]
-    await asyncio.gather(*(widen_one(component, changes) for component, changes in touched))
+    touched = {name for name, changes in by_component.items() if any(map(_writes, changes))} | work.plan.bookkeeping
+    await asyncio.gather(*(widen_one(name, by_component.get(name, [])) for name in sorted(touched)))
     return current, problems
 
 
@@ -93,7 +92,10 @@ async def _shrink_one(work: Work, old: Inventory, wanted: list[Change], left: fr
 
 async def _left(work: Work, kinds: Iterable[GroupKind]) -> dict[str, set[GroupKind]]:
     """Return, by ApplySet, the kinds of which there still are members that git does not want."""
-    wanted, selector = {change.id for change in work.applies if not change.held}, work.waits.selector
+    environment, selector = work.plan.environment, work.waits.selector
+    wanted = {
+        change.id: applyset_id(parent_id(environment, change.component)) for change in work.applies if not change.held
+    }
     found: dict[str, set[GroupKind]] = defaultdict(set)
 
     async def look(kind: GroupKind) -> None:
@@ -109,8 +111,9 @@ async def _left(work: Work, kinds: Iterable[GroupKind]) -> dict[str, set[GroupKi
         for body in listed:
             metadata = body["metadata"]
             item = ObjectId(kind.group, kind.kind, metadata.get("namespace") or "", metadata["name"])
-            if item not in wanted:
-                found[(metadata.get("labels") or {}).get(PART_OF_LABEL, "")].add(kind)
+            set_id = (metadata.get("labels") or {}).get(PART_OF_LABEL, "")
+            if wanted.get(item) != set_id:  # one that did not move after all is still its old component's
+                found[set_id].add(kind)
 
     await asyncio.gather(*(look(kind) for kind in kinds))
     return found
@@ -139,19 +142,6 @@ async def _delete_parent(work: Work, inventory: Inventory) -> None:
         )
     except (NotFound, Conflict):
         return  # gone, or changed just now: the next run looks again
-
-
-def _outdated(work: Work, component: str, changes: Iterable[Change]) -> bool:
-    """Whether a component of which nothing is written needs its inventory written: it is lost, or says something else of pruning.
-
-    A plan that writes nothing leaves it so.
-    """
-    if work.plan.empty:
-        return False
-    old = work.plan.inventories.get(component)
-    if old is not None:
-        return old.prune != _prunes(work, component)
-    return any(change.uid and change.action is Action.UNCHANGED and not change.problem for change in changes)
 
 
 def _prunes(work: Work, component: str) -> bool:

@@ -110,9 +110,9 @@ async def _apply(workspace: Workspace, checkout: Checkout, choices: Choices) -> 
             choices = replace(choices, cluster=await observe.cluster_uid(cluster))
         if (code := _verdict(workspace, planned.plan, cluster, choices)) is not None:
             return code
-        if planned.plan.empty:  # nothing will be written, so there is no writer to keep out
+        if planned.plan.empty and not planned.plan.bookkeeping:  # nothing is written, so there is no writer to keep out
             return await _carry_out(planned, checkout.environment, (cluster, memory), None, choices)
-        if (code := _declined(choices)) is not None:
+        if not planned.plan.empty and (code := _declined(choices)) is not None:
             return code
         held = lease.hold(
             cluster,

@@ -2,54 +2,82 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model.applyset import FIELD_MANAGER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 CONTROL_PLANE: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Programs that make objects which people then complete, such as the ServiceAccount `default`."""
 
+NOBODY: Final = "before-first-apply"
+"""What the server calls whoever wrote an object of which it had not noted the managers."""
 
-def shares(body: Mapping[str, Any]) -> frozenset[str]:
-    """Return what others have of an object, one text for each manager and field; what they have of its status is left out."""
+Share = tuple[str, ...]
+"""A manager, how it wrote, and the steps of fieldsV1 to one field that it has."""
+
+
+def is_applied(body: Mapping[str, Any]) -> bool:
+    """Whether we have applied some of an object; labels alone may be copies."""
+    return any(_is_ours(item) for item in body["metadata"].get("managedFields") or ())
+
+
+def shares(body: Mapping[str, Any]) -> frozenset[Share]:
+    """Return what others have of an object, field by field; what they have of its status is left out."""
     return frozenset(
-        f"{item.get('manager')} {item.get('operation')} {path}"
+        (str(item.get("manager")), str(item.get("operation")), *steps)
         for item in _others(body)
-        for path in _paths(item.get("fieldsV1") or {})
+        for steps in _leaves(item.get("fieldsV1") or {})
     )
+
+
+def concerns(share: Share, wanted: Any) -> bool:
+    """Whether a field that somebody has is one that an object sets."""
+    for step in share[2:]:
+        kind, _, text = step.partition(":")
+        if kind == "f" and isinstance(wanted, dict) and text in wanted:
+            wanted = wanted[text]
+        elif kind == "k" and isinstance(wanted, list) and (found := _element(wanted, json.loads(text))) is not None:
+            wanted = found
+        else:
+            return kind == "v" and isinstance(wanted, list) and json.loads(text) in wanted
+    return True
 
 
 def makers(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the managers that have written an object, but for us and the control plane."""
     names = (str(item.get("manager", "")) for item in _others(body))
-    return tuple(dict.fromkeys(name for name in names if not name.startswith(CONTROL_PLANE)))
+    return tuple(dict.fromkeys(name for name in names if name != NOBODY and not name.startswith(CONTROL_PLANE)))
 
 
-def made_before(body: Mapping[str, Any]) -> bool:
-    """Whether an object that we have just applied was made before we ever did, by the times of its creation and of our entry.
-
-    They are in whole seconds. In one of them nobody can tell, and it counts as ours: the answer to our first try may have been lost.
-    """
-    times = [item.get("time", "") for item in body["metadata"].get("managedFields") or () if _ours(item)]
-    created: str = body["metadata"].get("creationTimestamp", "")
-    return bool(times) and min(times) > created
-
-
-def _ours(item: Mapping[str, Any]) -> bool:
+def _is_ours(item: Mapping[str, Any]) -> bool:
     return item.get("manager") == FIELD_MANAGER and item.get("operation") == "Apply" and not item.get("subresource")
-
-
-def _paths(fields: Mapping[str, Any], around: str = "") -> Iterator[str]:
-    for key, below in fields.items():
-        path = f"{around}/{key}"
-        yield path
-        yield from _paths(below, path)
 
 
 def _others(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for item in body["metadata"].get("managedFields") or ():
         if item.get("manager") != FIELD_MANAGER and item.get("subresource") != "status":
             yield item
+
+
+def _leaves(fields: Mapping[str, Any], around: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for step, below in fields.items():
+        if below:
+            yield from _leaves(below, (*around, step))
+        elif step != ".":
+            yield (*around, step)
+
+
+def _element(items: Sequence[Any], keys: Mapping[str, Any]) -> Any:
+    """Return the element of a keyed list; a key that it leaves out has its default, whatever that is."""
+    return next(
+        (
+            item
+            for item in items
+            if isinstance(item, dict) and all(item.get(key, keys[key]) == keys[key] for key in keys)
+        ),
+        None,
+    )

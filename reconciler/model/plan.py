@@ -114,7 +114,7 @@ class Change:
     held: str = ""  # why it has to wait (suspended, outside of its window); it is shown and not carried out
     protected: bool = False  # of a delete: of a kind that policy.deletions.protect names
     terminating: bool = False  # the live object to delete is being deleted already
-    shares: frozenset[str] = frozenset()  # where it is forced: what others have of the object (`model.managers`)
+    shares: frozenset[tuple[str, ...]] = frozenset()  # where it takes fields: what others have (`model.managers`)
     settles: bool = True  # False: the server would not keep git's values, so that the object differs after an apply too
 
     @property
@@ -181,6 +181,7 @@ class Plan:
     inventories: Mapping[str, Inventory] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
+    bookkeeping: frozenset[str] = frozenset()  # components whose inventory has to be written, whatever changes
 
     @property
     def summary(self) -> dict[str, int]:
@@ -206,5 +207,5 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether applying the plan would write nothing."""
+        """Whether applying the plan would write no object; an inventory may have to be written all the same."""
         return not any(change.acts for change in self.changes)

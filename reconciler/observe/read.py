@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reconciler.errors import Forbidden, NotFound, Unavailable, UnsafePlan
+from reconciler.errors import ClusterError, Forbidden, NotFound, Unavailable, UnsafePlan
 from reconciler.model.api import ApiResource
 from reconciler.model.applyset import (
     ENVIRONMENT_LABEL,
@@ -25,6 +25,7 @@ from reconciler.model.applyset import (
 )
 from reconciler.model.harbor import is_declared
 from reconciler.model.identity import GroupKind, ObjectId
+from reconciler.model.managers import is_applied
 from reconciler.model.observation import Observation
 
 if TYPE_CHECKING:
@@ -115,24 +116,27 @@ def _kinds(resources: Iterable[ApiResource]) -> Iterator[GroupKind]:
 
 
 def _lost(bodies: Iterable[Mapping[str, Any]], inventories: Iterable[Inventory]) -> bool:
-    """Whether there are members of a set whose inventory is gone: nobody knows of which kinds it has others."""
-    known = {inventory.set_id for inventory in inventories}
-    sets = {(body["metadata"].get("labels") or {}).get(PART_OF_LABEL, "") for body in bodies}
-    return not sets <= {*known, ""}
+    """Whether we have applied members of a set whose inventory is gone: nobody knows of which kinds it has others."""
+    known = {"", *(inventory.set_id for inventory in inventories)}
+    return any(
+        (body["metadata"].get("labels") or {}).get(PART_OF_LABEL, "") not in known and is_applied(body)
+        for body in bodies
+    )
 
 
 async def _elsewhere(
     cluster: Cluster, selector: str, discovery: Discovery, known: Container[GroupKind]
 ) -> Sequence[Live]:
-    """Read what we own of every other kind. What may not be read we cannot have applied."""
+    """Read what we own of every other kind. What cannot be read is left out: with an inventory it would not be asked for."""
 
     async def look(resource: ApiResource) -> Live:
         try:
             return await _listed(cluster, resource, selector)
-        except (Forbidden, NotFound):
+        except ClusterError:
             return {}
 
-    kinds = [item for item in discovery.preferred.values() if "list" in item.verbs and item.gvk.group_kind not in known]
+    appliable = (item for item in discovery.preferred.values() if item.verbs >= {"list", "patch"})
+    kinds = [item for item in appliable if item.gvk.group_kind not in known]
     return await asyncio.gather(*map(look, kinds))
 
 

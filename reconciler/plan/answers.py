@@ -105,7 +105,7 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     change = replace(
         change,
         force=settled.force or prediction.forced,
-        shares=shares(live) if settled.force or prediction.forced else frozenset(),
+        shares=shares(live) if settled.force or prediction.forced or taken is not None else frozenset(),
         fields=changes(comparison, body),
         notes=(*change.notes, *blind),
     )

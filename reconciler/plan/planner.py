@@ -46,6 +46,7 @@ def make(
     applied = {case.resource.id: answer(case, predictions.get(case.resource.id), environment.policy) for case in found}
     applied |= dict(premature.reconsidered(applied, predictions, graph))
     owned = members(observation, environment)
+    lost = sorted({*owned.values()} - observation.inventories.keys())
     why = holding.reasons(environment, closed.components)
     going, kept = unwanted(desired, observation, environment, owned, waiting=why)
     deleted = {change.id: change for change in holding.held(going, why)}
@@ -77,18 +78,25 @@ def make(
         whole,
         refused,
         observation.inventories,
-        (*desired.warnings, *_lost(owned, observation), *dict.fromkeys(_remains(found, applied))),
+        (*desired.warnings, *map(_missed, lost), *dict.fromkeys(_remains(found, applied))),
         kept,
+        frozenset((*lost, *_forgetful(environment, observation))),
     )
 
 
-def _lost(owned: Mapping[ObjectId, str], observation: Observation) -> Iterator[str]:
-    """Yield the components that have objects in the cluster and no inventory of them any more."""
-    for component in sorted({*owned.values()} - observation.inventories.keys()):
-        yield (
-            f"the inventory of component {component} is gone, though objects of it are there: every kind was looked "
-            "through for more of them; the next apply that changes something writes it again"
-        )
+def _missed(component: str) -> str:
+    return (
+        f"the inventory of component {component} is gone, though objects of it are there: every kind was looked through "
+        "for more of them; the next apply writes it again"
+    )
+
+
+def _forgetful(environment: Environment, observation: Observation) -> Iterator[str]:
+    """Yield the components whose inventory says something else of pruning than they do."""
+    for component in environment.spec.components:
+        inventory = observation.inventories.get(component.name)
+        if inventory is not None and inventory.prune != component.prune:
+            yield component.name
 
 
 def _remains(found: Sequence[Case], applied: Mapping[ObjectId, Change]) -> Iterator[str]:

@@ -376,12 +376,38 @@ async def test_what_a_component_kept_is_kept_when_the_component_is_renamed() -> 
     assert world.members() == {"Namespace/shop", "ConfigMap/x"}
 
 
-async def test_a_component_that_is_no_longer_to_be_pruned_says_so_in_its_inventory() -> None:
-    """With the next run that writes anything; one that writes nothing leaves it as it is."""
-    world = World()
-    parts = {"a": namespace() + config_map("x"), "b": ""}
+async def test_that_a_component_is_not_to_be_pruned_is_written_down_though_nothing_else_changes() -> None:
+    world, parts = World(), {"a": namespace() + config_map("x"), "b": config_map("y")}
     await world.apply(parts)
-    await world.apply({**parts, "b": config_map("z")}, {"a": {"prune": False}})
-    parent = world.cluster.find("ConfigMap", "reconciler-system", "dev.a")
-    assert parent is not None
-    assert parent["metadata"]["annotations"]["reconciler.dev/prune"] == "disabled"
+    plan = await world.plan(parts, {"b": {"prune": False}})
+    assert (plan.empty, plan.bookkeeping) == (True, frozenset({"b"}))
+    await world.apply(parts, {"b": {"prune": False}})
+    assert (await world.plan(parts, {"b": {"prune": False}})).bookkeeping == frozenset()
+    assert [item.id.name for item in (await world.plan({"a": parts["a"]})).kept] == ["y"]
+
+
+async def test_what_stays_with_a_renamed_component_keeps_its_inventory() -> None:
+    """An object that git leaves alone does not move: its old component is still asked for it, and no other kind is."""
+    world = World()
+    left = config_map("y").replace("annotations: {}", "annotations: {reconciler.dev/reconcile: disabled}")
+    await world.apply({"a": namespace() + config_map("x") + config_map("y")})
+    await world.apply({"b": namespace() + config_map("x") + left})
+    assert world.cluster.find("ConfigMap", "reconciler-system", "dev.a") is not None
+    world.cluster.calls.clear()
+    plan = await world.plan({"b": namespace() + config_map("x") + left})
+    assert (plan.empty, plan.warnings) == (True, ())
+    assert len([call for call in world.cluster.calls if call.verb == "list"]) <= 2
+
+
+async def test_copied_labels_are_no_lost_inventory() -> None:
+    """A controller has copied our labels to a Secret of its own, and the component is gone since."""
+    world = World()
+    await world.apply({"a": namespace(), "b": config_map("y")})
+    body = world.cluster.find("ConfigMap", "shop", "y")
+    assert body is not None
+    copy = {"name": "copy", "namespace": "shop", "labels": body["metadata"]["labels"]}
+    world.cluster.seed({"apiVersion": "v1", "kind": "Secret", "metadata": copy}, "external-secrets")
+    await world.apply({"a": namespace()})
+    world.cluster.calls.clear()
+    assert (await world.plan({"a": namespace()})).warnings == ()
+    assert len([call for call in world.cluster.calls if call.verb == "list"]) <= 2

@@ -90,6 +90,10 @@ class World:
     ) -> Report:
         """Plan and apply."""
         made = await planned(self.cluster, self.name, components, settings or {}, self.policy)
+        return await self.carry_out(made, wait=wait, give_way=give_way)
+
+    async def carry_out(self, made: Planned, *, wait: bool = True, give_way: asyncio.Event | None = None) -> Report:
+        """Apply what was planned."""
         self.events.clear()
         return await run.apply(
             self.cluster,
