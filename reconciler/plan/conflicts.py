@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.model import tree
-from reconciler.model.path import format_path
+from reconciler.model.path import format_path, value_at
 from reconciler.model.plan import FieldConflict
 from reconciler.model.schema import MISSING, ListType, Schema
 from reconciler.plan import mask
@@ -176,4 +176,6 @@ def _without(body: Map, paths: Sequence[FieldPath], schema: Schema) -> Map:
         steps = indexed(left, path, schema)
         if len(steps) == len(path):
             remove(left, steps)
+            while len(steps) > 1 and value_at(left, steps := steps[:-1]) == {}:
+                remove(left, steps)  # a map of which nothing is left would be ours, though all of it is theirs
     return left
