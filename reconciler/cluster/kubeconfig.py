@@ -85,7 +85,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _absolute(entry: Entry, base: Path) -> Entry:
-    return {key: str(base / value) if key in PATHS and value else value for key, value in entry.items()}
+    """Return an entry with its paths made absolute; so is that of a login plugin which is more than a name."""
+    found = {key: str(base / value) if key in PATHS and value else value for key, value in entry.items()}
+    plugin = found.get("exec")
+    if isinstance(plugin, dict) and "/" in str(plugin.get("command", "")):
+        found["exec"] = {**plugin, "command": str(base / str(plugin["command"]))}
+    return found
 
 
 def _select(merged: dict[str, Any], context: str | None, files: str) -> Context:

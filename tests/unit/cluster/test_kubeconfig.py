@@ -221,6 +221,49 @@ async def test_an_exec_plugin_gets_its_arguments_and_its_environment(tmp_path: P
     assert await access.authorize(False) == "Bearer 1-b"
 
 
+async def test_an_exec_plugin_is_told_of_its_cluster_where_it_asks(tmp_path: Path) -> None:
+    """As GKE's does; paths of the kubeconfig are read, and names of other things are not passed on."""
+    context = plugged(tmp_path)
+    (tmp_path / "ca").write_text("CA")
+    script = (
+        (tmp_path / "plugin")
+        .read_text()
+        .replace("#!/bin/sh", f'#!/bin/sh\necho "$KUBERNETES_EXEC_INFO" > {tmp_path}/asked')
+    )
+    (tmp_path / "plugin").write_text(script)
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "a"}}
+    context.cluster.update({"certificate-authority": str(tmp_path / "ca"), "extensions": [extension]})
+    await credentials.of_context(context)
+    assert json.loads((tmp_path / "asked").read_text())["spec"] == {"interactive": False}
+    context.user["exec"]["provideClusterInfo"] = True
+    await credentials.of_context(context)
+    assert json.loads((tmp_path / "asked").read_text())["spec"]["cluster"] == {
+        "server": "http://x",
+        "certificate-authority-data": base64.b64encode(b"CA").decode(),
+        "config": {"audience": "a"},
+    }
+
+
+async def test_an_exec_plugin_that_has_to_ask_somebody_needs_a_terminal(tmp_path: Path) -> None:
+    context = plugged(tmp_path)
+    context.user["exec"]["interactiveMode"] = "Always"
+    with pytest.raises(Unauthorized, match=r"has to ask somebody .interactiveMode: Always., and stdin is no terminal"):
+        await credentials.of_context(context)
+
+
+async def test_an_exec_plugin_is_looked_for_beside_the_kubeconfig_and_its_hint_is_told(tmp_path: Path) -> None:
+    text = ONE.replace(
+        "user: {", 'user: {exec: {apiVersion: v, command: ./bin/plugin, installHint: "get it from there"}, '
+    )
+    assert text != ONE
+    (tmp_path / "config").write_text(text)
+    context = kubeconfig.load(str(tmp_path / "config"), "dev")
+    with pytest.raises(
+        ConfigError, match=f"{tmp_path}/bin/plugin cannot be run: No such file or directory; get it from there"
+    ):
+        await credentials.of_context(context)
+
+
 async def test_certificates_that_are_none_are_told(tmp_path: Path) -> None:
     for cluster in ({"certificate-authority-data": "!"}, {"certificate-authority": str(tmp_path / "no")}):
         context = kubeconfig.Context("c", "c", {"server": "https://x", **cluster}, {})
