@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,11 @@ class Place:
         done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=900)
         assert done.returncode == expected, done.stdout[-4000:] + done.stderr[-4000:]
         return json.loads(done.stdout), done.stderr
+
+    def let_go(self) -> None:
+        """Take away what keeps the objects of components that go."""
+        file = self.root / "environments" / self.name / "environment.yaml"
+        file.write_text(re.sub(r"\n +prune: false.*", "", file.read_text()))
 
     def empty(self) -> None:
         """Take every component out of the environment."""
@@ -147,6 +153,9 @@ def _comes_back_without_its_pods(place: Place) -> None:
 
 
 def _goes(place: Place) -> None:
+    place.let_go()
+    report, _ = place.run(0, "apply", place.name, "--yes")
+    assert {item["result"] for item in report["objects"]} <= {"unchanged"}
     place.empty()
     plan, _ = place.run(4, "diff", place.name)
     assert {"protected", "budget"} <= {item["rule"] for item in plan["refusals"]}
