@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import Conflict
 from reconciler.model.applyset import ENVIRONMENT_LABEL, FIELD_MANAGER
+from reconciler.model.managers import is_ours
 from reconciler.model.plan import Writer
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def migrated(entries: list[Body], taken: Takeover, api_version: str) -> list[Bod
     dropped = [item for item in entries if _writer(item) in taken.dropped]
     if not merged and not dropped:
         return None
-    ours = [item for item in entries if _ours(item)]
-    others = [item for item in entries if item not in merged and item not in dropped and not _ours(item)]
+    ours = [item for item in entries if is_ours(item)]
+    others = [item for item in entries if item not in merged and item not in dropped and not is_ours(item)]
     if not merged:
         return [*ours, *others] or [_entry({"f:metadata": {"f:labels": {f"f:{ENVIRONMENT_LABEL}": {}}}}, api_version)]
     fields: Body = {}
@@ -96,10 +97,6 @@ def _entry(fields: Body, api_version: str) -> Body:
 
 def _writer(entry: Body) -> Writer | None:
     return None if entry.get("subresource") else Writer(entry.get("manager", ""), entry.get("operation", ""))
-
-
-def _ours(entry: Body) -> bool:
-    return entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
 
 
 def _union(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

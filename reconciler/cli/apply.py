@@ -149,12 +149,14 @@ def _verdict(workspace: Workspace, plan: Plan, cluster: Cluster, choices: Choice
         from reconciler.report import saved
 
         saved.require_same(choices.kept, plan, choices.cluster)
-    if choices.acknowledge is not None and choices.acknowledge.partition("+")[0] != plan.id:
+    given = choices.acknowledge or ""
+    identity = given.partition("+")[0]
+    if choices.acknowledge is not None and identity != plan.id:
         raise UnsafePlan(
-            f"the plan of now is {plan.id}, not {choices.acknowledge.partition('+')[0]}: something that matters changed; "
+            f"the plan of now is {plan.id}, not {identity}: something that matters changed; "
             f"nothing was written, look again with: reconciler diff {plan.environment}"
         )
-    if plan.accepted(choices.acknowledge or ""):
+    if plan.accepted(given):
         return None
     if choices.output != "text":  # text was shown with the plan
         from reconciler.cli.planning import print_plan

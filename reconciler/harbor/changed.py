@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.applyset import FIELD_MANAGER
 from reconciler.model.harbor import MANAGER
+from reconciler.model.managers import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ def by_others(body: Body, given: Mapping[str, Any]) -> Body:
     """Return a custom resource whose fields that differ from what Harbor was given belong to somebody in Harbor."""
     fields = {"f:spec": differing(given, body["spec"])}
     entries = [
-        {**entry, "fieldsV1": without(entry.get("fieldsV1") or {}, fields)} if _ours(entry) else entry
+        {**entry, "fieldsV1": without(entry.get("fieldsV1") or {}, fields)} if is_ours(entry) else entry
         for entry in body["metadata"].get("managedFields") or ()
     ]
     theirs = {
@@ -58,7 +58,3 @@ def without(fields: Fields, taken: Fields) -> Fields:
         elif taken[name]:
             left[name] = without(below, taken[name])
     return left
-
-
-def _ours(entry: Mapping[str, Any]) -> bool:
-    return entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")

@@ -22,7 +22,12 @@ Share = tuple[str, ...]
 
 def is_applied(body: Mapping[str, Any]) -> bool:
     """Whether we have applied some of an object; labels alone may be copies."""
-    return any(_is_ours(item) for item in body["metadata"].get("managedFields") or ())
+    return any(is_ours(item) for item in body["metadata"].get("managedFields") or ())
+
+
+def is_ours(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of managedFields is what we applied."""
+    return entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
 
 
 def shares(body: Mapping[str, Any]) -> frozenset[Share]:
@@ -51,10 +56,6 @@ def makers(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the managers that have written an object, but for us and the control plane."""
     names = (str(item.get("manager", "")) for item in _others(body))
     return tuple(dict.fromkeys(name for name in names if name != NOBODY and not name.startswith(CONTROL_PLANE)))
-
-
-def _is_ours(item: Mapping[str, Any]) -> bool:
-    return item.get("manager") == FIELD_MANAGER and item.get("operation") == "Apply" and not item.get("subresource")
 
 
 def _others(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

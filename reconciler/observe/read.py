@@ -29,7 +29,7 @@ from reconciler.model.managers import is_applied
 from reconciler.model.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Container, Iterable, Mapping, Sequence
 
     from reconciler.cluster.port import Cluster
     from reconciler.model.api import Discovery
@@ -98,7 +98,8 @@ async def _observed(cluster: Cluster, desired: Desired, selector: str, begun: Be
     for found in lists:
         _merge(live, found, wanted)
     if _lost(live.values(), inventories.values()):
-        for found in await _elsewhere(cluster, selector, discovery, {CONFIG_MAPS.gvk.group_kind, *_kinds(resources)}):
+        listed_kinds = {resource.gvk.group_kind for resource in (CONFIG_MAPS, *resources)}
+        for found in await _elsewhere(cluster, selector, discovery, listed_kinds):
             _merge(live, found, wanted)
     namespaces = await _adopt_unlabelled(cluster, wanted, discovery, live)
     return Observation(
@@ -109,10 +110,6 @@ async def _observed(cluster: Cluster, desired: Desired, selector: str, begun: Be
         documents,
         frozenset(item.gvk.group_kind for item in wanted.values() if item.gvk not in discovery.resources),
     )
-
-
-def _kinds(resources: Iterable[ApiResource]) -> Iterator[GroupKind]:
-    return (resource.gvk.group_kind for resource in resources)
 
 
 def _lost(bodies: Iterable[Mapping[str, Any]], inventories: Iterable[Inventory]) -> bool:

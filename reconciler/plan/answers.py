@@ -14,7 +14,7 @@ from reconciler.model.path import format_path
 from reconciler.model.plan import Action, Change
 from reconciler.plan import immutable, mask, premature, settling
 from reconciler.plan.cases import State
-from reconciler.plan.conflicts import Settlement, settle, told
+from reconciler.plan.conflicts import told
 from reconciler.plan.fields import NOTHING_TAKEN, Comparison, changes
 from reconciler.plan.losses import losses, stopped
 from reconciler.plan.predict import violations
@@ -23,7 +23,6 @@ from reconciler.plan.takeover import takeover
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reconciler.environment import Policy
     from reconciler.errors import ClusterError
     from reconciler.model.plan import FieldChange
     from reconciler.model.schema import Schema
@@ -37,7 +36,7 @@ SHOWN: Final = 5  # fields that a message names
 HALF: Final = 150  # characters of either end of the server's words
 
 
-def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
+def answer(case: Case, prediction: Prediction | None) -> Change:
     """Return what happens to one wanted object."""
     live = case.live or {}
     metadata = live.get("metadata") or {}
@@ -59,7 +58,7 @@ def answer(case: Case, prediction: Prediction | None, policy: Policy) -> Change:
         return _created(case, change, prediction)
     if case.state is State.FOREIGN:
         return replace(change, action=Action.UPDATE, problem=f"belongs to {case.standing.owner}: {case.standing.hint}")
-    return _updated(case, change, prediction, policy)
+    return _updated(case, change, prediction)
 
 
 def _created(case: Case, change: Change, prediction: Prediction | None) -> Change:
@@ -82,10 +81,9 @@ def _created(case: Case, change: Change, prediction: Prediction | None) -> Chang
     return replace(change, action=Action.CREATE, notes=notes, problem="; ".join(problems))
 
 
-def _updated(case: Case, change: Change, prediction: Prediction | None, policy: Policy) -> Change:
+def _updated(case: Case, change: Change, prediction: Prediction | None) -> Change:
     live = case.live or {}
     standing = case.standing
-    settled = settle(case.resource, live, case.schema, policy, taken=standing.managers)
     marks = not (standing.owner or standing.moved_from)
     taken = takeover(standing.owner, live, case.resource.body) if standing.owner else None
     comparison = Comparison(case.resource, live, case.schema, taken or NOTHING_TAKEN, marks)
@@ -98,14 +96,14 @@ def _updated(case: Case, change: Change, prediction: Prediction | None, policy: 
     )
     prediction = prediction or UNASKED
     blind = _unpredictable(prediction.error)
-    if settled.refused or (prediction.error is not None and not blind):
-        change = replace(change, force=settled.force or prediction.forced, fields=changes(comparison, None))
-        return _failed(case, change, prediction.error, settled)
+    force = case.force or prediction.forced
+    if case.refused or (prediction.error is not None and not blind):
+        return _failed(case, replace(change, force=force, fields=changes(comparison, None)), prediction.error)
     body = prediction.body
     change = replace(
         change,
-        force=settled.force or prediction.forced,
-        shares=shares(live) if settled.force or prediction.forced or taken is not None else frozenset(),
+        force=force,
+        shares=shares(live) if force or taken is not None else frozenset(),
         fields=changes(comparison, body),
         notes=(*change.notes, *blind),
     )
@@ -160,9 +158,9 @@ def _unpredictable(error: ClusterError | None) -> tuple[str, ...]:
     return ()
 
 
-def _failed(case: Case, change: Change, error: ClusterError | None, settled: Settlement) -> Change:
-    if settled.refused:
-        return replace(change, conflicts=settled.refused, problem=told(settled.refused))
+def _failed(case: Case, change: Change, error: ClusterError | None) -> Change:
+    if case.refused:
+        return replace(change, conflicts=case.refused, problem=told(case.refused))
     if error is None:
         return change
     words = mask.server_words(case.resource.id, error)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.environment import Environment
     from reconciler.model.api import ApiResource
     from reconciler.model.observation import Observation
+    from reconciler.model.plan import FieldConflict
     from reconciler.model.resource import Desired, Resource
     from reconciler.model.schema import Schema
     from reconciler.plan.conflicts import Clash
@@ -45,7 +46,8 @@ class State(StrEnum):
 class Case:
     """One wanted object beside its live one.
 
-    `resource` is as it would be sent: ignored fields are left to others, and those in `yielded` to their managers.
+    `resource` is as it would be sent: ignored fields are left to others, and those in `yielded` to their managers. `force` and
+    `refused` say of the rest what the policy lets us win (`conflicts.Settlement`).
     `coming` is the schema of its kind from git where the same plan changes the definition of a kind that is served: what the
     server says of the object now it says by the old one.
     """
@@ -58,6 +60,8 @@ class Case:
     served: ApiResource | None = None
     standing: Standing = OURS
     yielded: tuple[Clash, ...] = ()
+    force: bool = False
+    refused: tuple[FieldConflict, ...] = ()
     problem: str = ""
     coming: Schema | None = None
 
@@ -141,17 +145,18 @@ class _Look:
         if paths:
             case = replace(case, resource=replace(case.resource, body=yielded(case.resource.body, live, paths)))
         if standing.owner or standing.moved_from or pending(live):
-            return self._with_coming(replace(self._yielded(case, live), state=State.DIFFERENT))
+            return self._with_coming(replace(self._settled(case, live), state=State.DIFFERENT))
         if unchanged(case.resource.body, live, case.schema):
             return case
-        case = self._yielded(case, live)
+        case = self._settled(case, live)
         same = bool(case.yielded) and unchanged(case.resource.body, live, case.schema)
         return case if same else self._with_coming(replace(case, state=State.DIFFERENT))
 
-    def _yielded(self, case: Case, live: dict[str, Any]) -> Case:
-        """Leave out what the policy leaves to the managers that have it."""
-        settled = settle(case.resource, live, case.schema, self._policy, taken=case.standing.managers)
-        return replace(case, resource=replace(case.resource, body=settled.body), yielded=settled.yielded)
+    def _settled(self, case: Case, live: dict[str, Any]) -> Case:
+        """Judge what others own, and leave out what the policy leaves to them."""
+        found = settle(case.resource, live, case.schema, self._policy, taken=case.standing.managers)
+        resource = replace(case.resource, body=found.body)
+        return replace(case, resource=resource, yielded=found.yielded, force=found.force, refused=found.refused)
 
     def _unfit(self, resource: Resource, served: ApiResource | None) -> str:
         """Return why an object can in no case be sent: its kind is not known, or its scope is wrong."""

@@ -43,7 +43,7 @@ def make(
     outside of its windows at present.
     """
     found = cases.study(desired, observation, environment) if studied is None else studied
-    applied = {case.resource.id: answer(case, predictions.get(case.resource.id), environment.policy) for case in found}
+    applied = {case.resource.id: answer(case, predictions.get(case.resource.id)) for case in found}
     applied |= dict(premature.reconsidered(applied, predictions, graph))
     owned = members(observation, environment)
     lost = sorted({*owned.values()} - observation.inventories.keys())

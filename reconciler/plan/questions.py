@@ -12,7 +12,7 @@ from reconciler.errors import Conflict
 from reconciler.model.identity import GroupKind
 from reconciler.model.observation import Question
 from reconciler.plan import cases
-from reconciler.plan.conflicts import settle, winnable
+from reconciler.plan.conflicts import winnable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,8 +77,7 @@ def _ask(case: Case, prediction: Prediction | None, policy: Policy) -> Question 
         return Question(case.resource.id, case.served, case.resource.body, resource_version=version)
     if not isinstance(prediction.error, Conflict) or prediction.forced:
         return None
-    settled = settle(case.resource, case.live, case.schema, policy, taken=case.standing.managers)
-    unseen = not settled.refused and winnable(prediction.error, case.live, policy, case.standing.managers)
-    if not (settled.force or unseen):
+    unseen = not case.refused and winnable(prediction.error, case.live, policy, case.standing.managers)
+    if not (case.force or unseen):
         return None
     return Question(case.resource.id, case.served, case.resource.body, force=True, resource_version=version)
